@@ -2,7 +2,7 @@
 
 A commit of the store leaves one event per changed resource in the same transaction. A relay follows
 them (a change stream) and calls each subscriber with batches; the subscriber's bookmark moves only
-after it returned, so `handle` must be idempotent by event number. A subscriber that keeps failing
+after it returned, so `handle` must be idempotent. A subscriber that keeps failing
 is retried with back-off and holds up nobody but itself.
 """
 
@@ -21,8 +21,8 @@ Action = Literal["create", "update", "delete"]
 class ResourceChanged:
     """One version came to be.
 
-    `number` orders events by commit and is the same on every delivery of the same event; it
-    compares as text. `at` is the version's `meta.lastUpdated`, milliseconds since the epoch.
+    `number` names the event and is the same on every delivery of it; events are delivered in the
+    order of their commits. `at` is the version's `meta.lastUpdated`, milliseconds since the epoch.
     `protocol` is the origin's: `rest`, `hl7v2`, `dicom`, `ai`, `import` or `system`.
     """
 

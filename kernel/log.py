@@ -40,8 +40,8 @@ def configure(level: str = "INFO", *, console: bool = False) -> None:
 
 
 def get(name: str) -> FilteringBoundLogger:
-    """Return a logger whose lines carry `logger=name`."""
-    logger: FilteringBoundLogger = structlog.get_logger(logger=name)
+    """Return a logger whose lines carry `source=name`."""
+    logger: FilteringBoundLogger = structlog.get_logger(source=name)
     return logger
 
 

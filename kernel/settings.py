@@ -109,6 +109,9 @@ class Ai(Group):
         default="constant", description="Models to run, comma separated; empty runs none."
     )
     timeout_s: float = Field(default=300.0, gt=0, description="Longest run of one model, seconds.")
+    attempts: int = Field(
+        default=3, gt=0, description="Attempts at one study before a run is recorded as failed."
+    )
 
 
 class Auth(Group):
@@ -168,6 +171,10 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(
         default=SecretStr(""), description="An existing Redis; empty starts one of our own."
     )
+    run: str = Field(
+        default="",
+        description="Which start of `medflow serve` a process belongs to; set by it, not by you.",
+    )
     http: Http = Http()
     hl7: Hl7 = Hl7()
     dicom: Dicom = Dicom()
@@ -200,6 +207,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 def names() -> dict[str, tuple[str, FieldInfo]]:
     """Return every variable name with its group's docstring and its field."""
     return {name: (group, field) for name, group, field in _walk(Settings, PREFIX, "")}
+
+
+def foreign_environment() -> dict[str, str]:
+    """Return the environment for a process that runs foreign code: without our settings' secrets."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def _walk(model: type[BaseModel], prefix: str, group: str) -> Iterator[tuple[str, str, FieldInfo]]:

@@ -1,0 +1,92 @@
+"""The FHIR RESTful API as a raw ASGI application.
+
+https://hl7.org/fhir/R4/http.html
+
+Raw, because this is the hot path: a framework's route costs several times what a read does. Each
+request is answered, whatever happens; an unexpected error is logged under the request's id.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from fhir_server.http import routes
+from fhir_server.http.request import Disconnected, Request
+from fhir_server.http.response import ALWAYS, Response, check_format, of_error, pretty
+from fhir_server.model import Context, Origin
+from kernel import log
+from kernel.errors import INTERNAL, FhirError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from fhir_server.http.authentication import Authenticator
+    from fhir_server.service import FhirService
+    from kernel.settings import Http
+
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_log = log.get("http")
+
+
+class FhirApi:
+    """Mounted at `/fhir`."""
+
+    def __init__(self, service: FhirService, authenticator: Authenticator, settings: Http) -> None:
+        self.service = service
+        self.settings = settings
+        self.handled = 0
+        self._authenticator = authenticator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request: Request | None = None
+        try:
+            request = Request.of(scope, receive, self.settings.public_url)
+            response = await self._answer(request)
+        except Disconnected:
+            return
+        except FhirError as error:
+            response = of_error(error)
+        except Exception as error:  # noqa: BLE001  # an unexpected error is answered too
+            id = request.id if request is not None else ""
+            _log.error("request.failed", request_id=id, exc_info=error)
+            response = of_error(FhirError(INTERNAL))
+        await _send(scope, send, response, request)
+        self.handled += 1
+
+    async def _answer(self, request: Request) -> Response:
+        check_format(request)
+        if request.path == "metadata":
+            response = await routes.metadata(self, request)
+        else:
+            response = await self._authorised(request)
+        return pretty(response) if request.parameter("_pretty") == "true" else response
+
+    async def _authorised(self, request: Request) -> Response:
+        principal = await self._authenticator.principal(request.header(b"authorization"))
+        ctx = Context(
+            principal,
+            Origin("rest", principal.name, request.id),
+            request.base,
+            lenient=request.prefers("handling", "lenient"),
+        )
+        structlog.contextvars.bind_contextvars(request_id=request.id, origin="rest")
+        return await routes.route(self, request, ctx)
+
+
+async def _send(scope: Scope, send: Send, response: Response, request: Request | None) -> None:
+    length = b"%d" % len(response.body)
+    headers = [*ALWAYS, *response.headers]
+    if response.status not in {204, 304}:
+        headers.append((b"content-length", length))
+    if request is not None:
+        headers.append((b"x-request-id", request.id.encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    bodiless = scope["method"] == "HEAD" or response.status in {204, 304}
+    await send({"type": "http.response.body", "body": b"" if bodiless else response.body})

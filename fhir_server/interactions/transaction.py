@@ -1,0 +1,216 @@
+"""FHIR transaction: all entries in one MongoDB transaction, or none.
+
+https://hl7.org/fhir/R4/http.html#transaction
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_server.interactions import references
+from fhir_server.interactions.criteria import Criteria
+from fhir_server.interactions.entries import METHODS, Entry
+from fhir_server.interactions.fetch import fetch, written
+from fhir_server.interactions.update import matched
+from fhir_server.store.document import Change
+from fhir_server.store.unit import Unit
+from kernel import ids
+from kernel.errors import BadValue, FhirError, Invalid, Issue, MultipleMatches, PreconditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fhir_server.engine import Engine
+    from fhir_server.model import Access, Context, Message, Result
+    from fhir_server.smart.scopes import Permission
+    from fhir_server.store.resolver import Resolver
+
+PERMISSION: Final[dict[str, Permission]] = {"POST": "c", "PUT": "u", "DELETE": "d", "GET": "r"}
+ALONE: Final = 16
+"""A larger bundle does not share its database transaction with others."""
+BREATHE: Final = 64
+"""Entries prepared between two turns of the event loop."""
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What one attempt decided: the changes, and which result belongs to which entry."""
+
+    changes: list[Change] = field(default_factory=list)
+    of_entry: dict[int, int] = field(default_factory=dict)  # entry number → index of its change
+    existing: dict[int, str] = field(default_factory=dict)  # entry number → reference it matched
+
+
+async def transaction(
+    engine: Engine, ctx: Context, entries: Sequence[Entry], message: Message | None = None
+) -> dict[str, Any]:
+    """Run the entries and return the transaction-response Bundle.
+
+    Raises:
+        FhirError: the first entry that cannot be carried out, named in `expression`; nothing is
+            stored.
+    """
+    accesses = _authorise(engine, ctx, entries)
+    bodies = [entry.raw for entry in entries if entry.raw]
+    asked = references.conditional(bodies)
+    looked = {text: _criteria(engine, ctx, text) for text in asked}
+    plan = _Plan()
+
+    async def resolve(resolver: Resolver) -> Sequence[Change]:
+        nonlocal plan
+        plan = await _resolve(engine, ctx, entries, accesses, looked, resolver)
+        return plan.changes
+
+    protocol = ctx.origin.protocol
+    if looked or any(entry.if_none_exist or (entry.query and entry.raw) for entry in entries):
+        unit = Unit(protocol, resolve=resolve, message=message)
+    else:
+        plan = await _resolve(engine, ctx, entries, accesses, {}, None)
+        unit = Unit(protocol, plan.changes, message=message, alone=len(entries) > ALONE)
+    results = await engine.store.commit(unit)
+    answers = [await _answer(engine, ctx, entry, plan, results) for entry in entries]
+    return {"resourceType": "Bundle", "type": "transaction-response"} | (
+        {"entry": answers} if answers else {}
+    )
+
+
+def _authorise(
+    engine: Engine, ctx: Context, entries: Sequence[Entry]
+) -> dict[tuple[str, str], Access]:
+    """Return what the caller may reach, for each type and method that the entries name."""
+    return {
+        (type, method): engine.authorise(ctx, type, PERMISSION[method])
+        for type, method in {(entry.type, entry.method): None for entry in entries}
+    }
+
+
+def _criteria(engine: Engine, ctx: Context, text: str) -> Criteria:
+    return Criteria.of(engine, ctx, text.partition("?")[0], text)
+
+
+async def _resolve(
+    engine: Engine,
+    ctx: Context,
+    entries: Sequence[Entry],
+    accesses: dict[tuple[str, str], Access],
+    looked: dict[str, Criteria],
+    resolver: Resolver | None,
+) -> _Plan:
+    plan = _Plan()
+    targets: dict[str, str] = {}
+    if resolver is not None:
+        targets = {text: await _match(text, it, resolver) for text, it in looked.items()}
+    identity: dict[int, str] = {}
+    for entry in entries:
+        reference = await _identity(engine, ctx, entry, plan, resolver)
+        identity[entry.number] = reference
+        if entry.full_url and reference:
+            targets[entry.full_url] = reference
+    _refuse_overlap(entries, identity, plan)
+    ordered = sorted(entries, key=lambda entry: METHODS.index(entry.method))
+    for count, entry in enumerate(ordered, 1):
+        if entry.method == "GET" or entry.number in plan.existing:
+            continue
+        access = accesses[entry.type, entry.method]
+        change = _change(engine, access, entry, identity[entry.number], targets)
+        plan.of_entry[entry.number] = len(plan.changes)
+        plan.changes.append(change)
+        if count % BREATHE == 0:
+            await asyncio.sleep(0)
+    return plan
+
+
+async def _match(text: str, criteria: Criteria, resolver: Resolver) -> str:
+    found = await criteria.matches(resolver, lock=False)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise MultipleMatches(f"More than one resource matches the reference `{text[:200]}`.")
+    raise PreconditionFailed(f"No resource matches the reference `{text[:200]}`.", code="not-found")
+
+
+async def _identity(
+    engine: Engine, ctx: Context, entry: Entry, plan: _Plan, resolver: Resolver | None
+) -> str:
+    """Return the reference that an entry is about; "" for a search."""
+    if entry.id:
+        return f"{entry.type}/{entry.id}"
+    if entry.method == "GET":
+        return ""
+    query = entry.if_none_exist if entry.method == "POST" else entry.query
+    if query and resolver is not None:
+        criteria = Criteria.of(engine, ctx, entry.type, query)
+        given = engine.body(entry.type, entry.raw).id if entry.method == "PUT" else ""
+        id = matched(criteria.text, await criteria.matches(resolver), given)
+        if id is not None and entry.method == "POST":
+            plan.existing[entry.number] = f"{entry.type}/{id}"
+        if id is not None or given:
+            return f"{entry.type}/{id or given}"
+    return f"{entry.type}/{ids.new()}"
+
+
+def _refuse_overlap(entries: Sequence[Entry], identity: dict[int, str], plan: _Plan) -> None:
+    seen: dict[str, Entry] = {}
+    for entry in entries:
+        reference = identity[entry.number]
+        if entry.method == "GET" or entry.number in plan.existing:
+            continue
+        if reference in seen:
+            other = seen[reference].where
+            raise Invalid(
+                f"`{other}` and `{entry.where}` both write `{reference}`."
+                " A transaction may write a resource once.",
+                other,
+                entry.where,
+            )
+        seen[reference] = entry
+
+
+def _change(
+    engine: Engine, access: Access, entry: Entry, reference: str, targets: dict[str, str]
+) -> Change:
+    id = reference.partition("/")[2]
+    if entry.method == "DELETE":
+        return Change(access, entry.type, id, "DELETE", None, expect=entry.if_match)
+    try:
+        body = engine.body(entry.type, references.rewrite(entry.raw, targets))
+    except FhirError as error:
+        raise _inside(error, entry) from None
+    if entry.method == "POST":
+        return engine.change(access, body, id, "POST")
+    if entry.id and body.id != entry.id:
+        raise BadValue(
+            f"`id` is `{body.id[:80]}`, but the entry's URL says `{entry.id}`.",
+            f"{entry.where}.resource.id",
+        )
+    return engine.change(access, body, id, "PUT", entry.if_match)
+
+
+def _inside(error: FhirError, entry: Entry) -> FhirError:
+    """Return the error with its paths as seen from the Bundle."""
+    issues = [
+        Issue(
+            issue.code,
+            issue.diagnostics,
+            tuple(_path(entry, path) for path in issue.expression) or (f"{entry.where}.resource",),
+        )
+        for issue in error.issues
+    ]
+    return type(error)(str(error), issues=issues)
+
+
+def _path(entry: Entry, path: str) -> str:
+    _, dot, rest = path.partition(".")
+    return f"{entry.where}.resource{dot}{rest}"
+
+
+async def _answer(
+    engine: Engine, ctx: Context, entry: Entry, plan: _Plan, results: Sequence[Result]
+) -> dict[str, Any]:
+    if entry.method == "GET":
+        return await fetch(engine, ctx, entry)
+    if entry.number in plan.existing:
+        return {"response": {"status": "200 OK", "location": plan.existing[entry.number]}}
+    return written(results[plan.of_entry[entry.number]])

@@ -1,0 +1,33 @@
+"""FHIR vread interaction.
+
+https://hl7.org/fhir/R4/http.html#vread
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fhir_server.engine import check_id
+from kernel.errors import Gone, NotFound
+
+if TYPE_CHECKING:
+    from fhir_server.engine import Engine
+    from fhir_server.model import Context, Version
+
+
+async def vread(engine: Engine, ctx: Context, type: str, id: str, version: int) -> Version:
+    """Return one version of one resource, current or superseded.
+
+    Raises:
+        NotFound: there is no such version, or the caller may not know of it.
+        Gone: this version is a deletion.
+    """
+    access = engine.authorise(ctx, type, "r")
+    found = await engine.store.current(type, check_id(id), access)
+    if found is not None and found.version != version:
+        found = await engine.store.superseded(type, id, version, access)
+    if found is None:
+        raise NotFound(f"Version `{version}` of `{type}/{id}` was not found.")
+    if found.body is None:
+        raise Gone(f"Version `{version}` of `{type}/{id}` is a deletion.")
+    return found

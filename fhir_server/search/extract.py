@@ -1,0 +1,170 @@
+"""Everything that a resource can be found by: the index side of search.
+
+https://hl7.org/fhir/R4/search.html
+
+For each type, the paths of all its parameters are merged into one tree of JSON members, made when
+the first resource of the type comes. Only members that a resource has are visited, each once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from fhir_server.search import parameters
+from fhir_server.search.kind import Facts, Index, kind_of
+from fhir_server.search.tokens import compartment_token, token, type_token
+from kernel.errors import BadStructure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
+
+    from fhir_server.model import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What is stored beside a resource so that it can be found.
+
+    `ranges` are (key, first, last) in milliseconds; `patient` is the token of `Patient/id` if the
+    resource is about exactly one; `date` is when it happened, if it says so.
+    """
+
+    tokens: tuple[int, ...]
+    strings: tuple[str, ...]
+    ranges: tuple[tuple[int, int, int], ...]
+    patient: int | None
+    date: int | None
+
+
+@dataclass(slots=True)
+class Branch:
+    """One JSON member: what to do with its values, where to go on, and where only if a filter holds."""
+
+    leaves: list[Index] = field(default_factory=list)
+    members: dict[str, Branch] = field(default_factory=dict)
+    filtered: dict[tuple[str, str], Branch] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What indexing needs to know of a type."""
+
+    tree: dict[str, Branch]
+    dates: tuple[int, ...]  # range keys of the primary date, best first
+    owner: frozenset[str]  # keys of the references that say whose it is
+    compartment: frozenset[str]  # keys of the references that put it into a patient's compartment
+
+
+def index(resource: Resource, zone: ZoneInfo | None = None) -> Indexed:
+    """Return all that `resource` can be found by; `zone` is of dates without an offset (UTC).
+
+    Raises:
+        BadStructure: the resource does not have the structure of its type.
+    """
+    type = resource.get("resourceType")
+    if not isinstance(type, str):
+        raise BadStructure("The resource has no `resourceType`.")
+    plan, facts = _plan(type), Facts(zone)
+    facts.tokens.append(type_token(type))
+    try:
+        _walk(plan.tree, resource, facts)
+    except (AttributeError, TypeError, LookupError) as error:
+        raise BadStructure(f"The resource does not have the structure of `{type}`.") from error
+    if type == "Patient":
+        deceased = "deceasedDateTime" in resource or bool(resource.get("deceasedBoolean"))
+        facts.tokens.append(token(f"Patient.deceased={'true' if deceased else 'false'}"))
+    patient = _whose(type, resource.get("id"), plan, facts)
+    return Indexed(
+        tuple(dict.fromkeys(facts.tokens)),
+        tuple(dict.fromkeys(facts.strings)),
+        tuple(dict.fromkeys(facts.ranges)) if len(facts.ranges) > 1 else tuple(facts.ranges),
+        patient,
+        _date(plan, facts),
+    )
+
+
+def _walk(tree: dict[str, Branch], element: Resource, facts: Facts) -> None:
+    for name, value in element.items():
+        branch = tree.get(name)
+        if branch is not None:
+            for item in value if isinstance(value, list) else (value,):
+                if item is not None:
+                    _visit(branch, item, facts)
+
+
+def _visit(branch: Branch, item: Any, facts: Facts) -> None:
+    for leaf in branch.leaves:
+        leaf(item, facts)
+    if branch.members:
+        _walk(branch.members, item, facts)
+    for (name, value), inner in branch.filtered.items():
+        if item.get(name) == value:
+            _visit(inner, item, facts)
+
+
+def _whose(type: str, id: Any, plan: Plan, facts: Facts) -> int | None:
+    """Add the compartments of the patients that a resource is about; return the one owner."""
+    if type == "Patient" and id:
+        facts.tokens.append(compartment_token(f"Patient/{id}"))
+        owners = {f"Patient/{id}"}
+    else:
+        owners = {target for key, target in facts.references if key in plan.owner}
+    for key, target in facts.references:
+        if key in plan.compartment:
+            facts.tokens.append(compartment_token(target))
+    return token(owners.pop()) if len(owners) == 1 else None
+
+
+def _date(plan: Plan, facts: Facts) -> int | None:
+    for wanted in plan.dates:
+        for key, low, _ in facts.ranges:
+            if key == wanted:
+                return low
+    return None
+
+
+@cache
+def _plan(type: str) -> Plan:
+    if type not in parameters.types():
+        raise BadStructure(f"`{type}` is not a resource type of R4.")
+    owner = parameters.patient(type)
+    return Plan(
+        _tree(type),
+        tuple(token(f"{type}.{key}") for row in parameters.primary(type) for key in row.keys),
+        frozenset(owner.keys if owner else ()),
+        parameters.compartment(type),
+    )
+
+
+def _tree(type: str) -> dict[str, Branch]:
+    root = Branch()
+    seen = set()
+    for parameter in parameters.of(type).values():
+        kind = kind_of(parameter)
+        for path in parameter.paths if kind else ():
+            # Parameters that share an element share its leaf: one canonical token per fact.
+            if kind and (kind.name, path) not in seen:
+                seen.add((kind.name, path))
+                _branch(root, path.members).leaves.append(kind.index(type, path))
+    return root.members
+
+
+def _branch(at: Branch, members: str) -> Branch:
+    for name, filter in _steps(members):
+        at = at.members.setdefault(name, Branch())
+        if filter is not None:
+            at = at.filtered.setdefault(filter, Branch())
+    return at
+
+
+def _steps(members: str) -> Iterator[tuple[str, tuple[str, str] | None]]:
+    for step in members.split("."):
+        name, bracket, filter = step.partition("[")
+        if bracket and "=" in filter:
+            member, _, value = filter[:-1].partition("=")
+            yield name, (member, value)
+        else:
+            yield step, None

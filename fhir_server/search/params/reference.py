@@ -1,0 +1,112 @@
+"""Reference parameters: another resource, by id, by URL or by its identifier.
+
+https://hl7.org/fhir/R4/search.html#reference
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_server.search import parameters
+from fhir_server.search.kind import (
+    TYPE_MODIFIER,
+    AnyOf,
+    Condition,
+    Facts,
+    Index,
+    Scope,
+    SearchType,
+    Where,
+)
+from fhir_server.search.params import token as tokens
+from fhir_server.search.params import uri
+from fhir_server.search.text import unescape
+from fhir_server.search.tokens import token
+from kernel import ids
+from kernel.errors import BadValue
+
+if TYPE_CHECKING:
+    from fhir_server.search.parameters import Parameter, Path
+
+RELATIVE: Final = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
+IDENTIFIER: Final = ":identifier"
+
+
+def index(type: str, path: Path) -> Index:
+    if path.datatype != "Reference":
+        return uri.index(type, path)
+    key, prefix = path.key, f"{type}.{path.key}="
+    identifier = f"{type}.{path.key}{IDENTIFIER}="
+
+    def add(value: Any, facts: Facts) -> None:
+        written = value.get("reference")
+        if written and written[0] != "#":  # contained resources are not searched
+            target, version, _ = written.partition("/_history/")
+            facts.tokens.append(token(prefix + target))
+            if version:
+                facts.tokens.append(token(prefix + written))
+            if target.startswith("Patient/"):
+                facts.references.append((key, target))
+        if logical := value.get("identifier"):
+            tokens.pair(identifier, "value", logical, facts)
+
+    return add
+
+
+def match(parameter: Parameter, modifier: str, values: tuple[str, ...], scope: Scope) -> Condition:
+    if modifier == "identifier":
+        return AnyOf(
+            tuple(
+                found
+                for value in values
+                for path in parameter.paths
+                for found in tokens.asked(parameter.type, path, value, IDENTIFIER)
+            )
+        )
+    wanted = [form for value in values for form in asked(parameter, modifier, value, scope)]
+    if _whose(parameter) and wanted and all(form.startswith("Patient/") for form in wanted):
+        patients = [token(form) for form in wanted]
+        return Where({"p": patients[0] if len(patients) == 1 else {"$in": patients}})
+    return AnyOf(
+        tuple(token(f"{parameter.type}.{key}={form}") for key in parameter.keys for form in wanted)
+    )
+
+
+def _whose(parameter: Parameter) -> bool:
+    """Return whether `p` of a document says the same as this parameter about patients."""
+    owner = parameters.patient(parameter.type)
+    return owner is not None and not owner.many and owner.keys == parameter.keys
+
+
+def asked(parameter: Parameter, modifier: str, value: str, scope: Scope) -> list[str]:
+    """Return the references that a search value stands for, as they may be stored.
+
+    Raises:
+        BadValue: a bare id of a parameter with any target, or no reference at all.
+    """
+    text = unescape(value)
+    if scope.base and text.startswith(f"{scope.base}/"):
+        local = text.removeprefix(f"{scope.base}/")
+        return [*_allowed(parameter, local.partition("/_history/")[0], local), text]
+    if ":" in text or "|" in text or "/" in text:
+        return _allowed(parameter, text.partition("/_history/")[0], text)
+    if not ids.valid(text):
+        raise BadValue(f"`{value}` is not an id, `Type/id` or a URL.")
+    targets = (modifier,) if modifier else parameter.targets
+    if not targets:
+        raise BadValue(
+            f"`{parameter.name}` may refer to any type, so `{value}` needs one: `Type/{value}`."
+        )
+    return [f"{target}/{text}" for target in targets]
+
+
+def _allowed(parameter: Parameter, target: str, text: str) -> list[str]:
+    """Return the reference, or nothing if it is to a type that the parameter never looks at."""
+    relative = RELATIVE.fullmatch(target)
+    if relative is None or not parameter.targets or relative[1] in parameter.targets:
+        return [text]
+    return []
+
+
+REFERENCE = SearchType("reference", index, match, frozenset({"identifier", TYPE_MODIFIER}))

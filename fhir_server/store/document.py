@@ -1,0 +1,98 @@
+"""From an intended change to the stored document, and back to a Version.
+
+docs/adr/0001-bytes-at-rest.md: the exact JSON is kept once, as bytes, next to its index fields.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from fhir_server.jsonio import stamp
+from fhir_server.model import Version
+
+if TYPE_CHECKING:
+    from fhir_server.model import Access
+    from fhir_server.search.extract import Indexed
+    from kernel.events import Action
+
+Document = dict[str, Any]
+INDEX_GENERATION = 1
+"""Raise it when the extraction changes: documents of an older generation are indexed again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One intended write; `body` is the caller's JSON, None to delete.
+
+    `access` is what the caller may reach with this interaction on this type.
+    `expect` is the version that must be current, 0 for none, None for any. `fresh` promises that
+    the id was made by us a moment ago, so that no read is needed before the insert.
+    """
+
+    access: Access
+    type: str
+    id: str
+    method: Literal["POST", "PUT", "DELETE"]
+    body: bytes | None
+    indexed: Indexed | None = None
+    hash: bytes = b""
+    expect: int | None = None
+    fresh: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.type}/{self.id}"
+
+
+@dataclass(slots=True)
+class Written:
+    """What a planned change comes to: the new document, and the old one if it is superseded."""
+
+    document: Document
+    superseded: Document | None
+    action: Action
+    created: bool = field(default=False)
+
+
+def document(change: Change, version: int, now: int, tokens: list[int]) -> Document:
+    """Return the document of the new version; `tokens` are those of what a deletion deletes."""
+    made: Document = {"_id": change.key, "v": version, "u": now, "m": change.method}
+    if change.body is None or change.indexed is None:
+        return made | {"kx": tokens}
+    made["b"] = stamp(change.body, change.type, change.id, version, now)
+    made["h"] = change.hash
+    return made | index_fields(change.indexed, now)
+
+
+def index_fields(indexed: Indexed, updated: int) -> Document:
+    """Return the search fields; `d` falls back to the last update."""
+    fields: Document = {
+        "i": INDEX_GENERATION,
+        "k": list(indexed.tokens),
+        "d": updated if indexed.date is None else indexed.date,
+    }
+    if indexed.strings:
+        fields["s"] = list(indexed.strings)
+    if indexed.ranges:
+        fields["q"] = [{"p": path, "l": low, "h": high} for path, low, high in indexed.ranges]
+    if indexed.patient is not None:
+        fields["p"] = indexed.patient
+    return fields
+
+
+def superseded(old: Document) -> Document:
+    """Return the history document of a version that is current no more."""
+    kept = {name: old[name] for name in ("v", "u", "m", "b", "k", "kx") if name in old}
+    return {"_id": history_key(old["_id"], old["v"])} | kept
+
+
+def history_key(reference: str, version: int) -> str:
+    """Return `Type/id/0000000007`: versions of one resource lie together, in order."""
+    return f"{reference}/{version:010d}"
+
+
+def version(stored: Document) -> Version:
+    """Return the version that a document of `resources` or `history` holds."""
+    type, id, *_ = stored["_id"].split("/")
+    return Version(type, id, stored["v"], stored["u"], stored.get("b"), stored["m"])

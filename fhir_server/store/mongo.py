@@ -1,0 +1,121 @@
+"""MongoDB: the client, the collections and their indexes.
+
+https://www.mongodb.com/docs/manual/core/transactions/
+
+    resources  current versions of all types     _id `Type/id`
+    history    superseded versions                _id `Type/id/0000000001`
+    events     one document per commit            _id ObjectId
+    messages   original messages of other protocols
+    locks      one document per conditional criteria, so that races are serialised
+    bookmarks  how far each subscriber has come
+    clients, users, tokens   accounts
+
+Fields of a resource document: `v` version, `u` last update (ms), `m` method, `b` the exact JSON,
+`h` content hash, `i` index generation; for search `k` tokens, `s` strings, `q` ranges, `p` patient,
+`d` primary date (ms); of a deletion only `kx`, the tokens that decide who may know of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, WriteConcern
+from pymongo.errors import PyMongoError
+
+from kernel.errors import Unavailable
+
+if TYPE_CHECKING:
+    from pymongo.asynchronous.collection import AsyncCollection
+    from pymongo.asynchronous.database import AsyncDatabase
+
+Document = dict[str, Any]
+DURABLE: Final = WriteConcern(w="majority", j=True)
+
+# Sparse: a deletion has none of these, and most resources have no strings or ranges.
+RESOURCE_INDEXES: Final = (
+    IndexModel([("k", ASCENDING), ("d", DESCENDING), ("_id", ASCENDING)], name="token"),
+    IndexModel(
+        [("p", ASCENDING), ("k", ASCENDING), ("d", DESCENDING)],
+        name="patient",
+        partialFilterExpression={"p": {"$exists": True}},
+    ),
+    IndexModel([("s", ASCENDING)], name="string", sparse=True),
+    IndexModel(
+        [("q.p", ASCENDING), ("q.l", ASCENDING), ("q.h", ASCENDING)], name="range", sparse=True
+    ),
+    IndexModel([("u", DESCENDING), ("_id", ASCENDING)], name="updated"),
+)
+MESSAGE_INDEXES: Final = (
+    IndexModel([("protocol", ASCENDING), ("received", DESCENDING)], name="received"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Collections:
+    """The database's collections; writes are durable (`w: majority, j: true`) on each."""
+
+    client: AsyncMongoClient[Document]
+    resources: AsyncCollection[Document]
+    history: AsyncCollection[Document]
+    events: AsyncCollection[Document]
+    messages: AsyncCollection[Document]
+    locks: AsyncCollection[Document]
+    bookmarks: AsyncCollection[Document]
+    clients: AsyncCollection[Document]
+    users: AsyncCollection[Document]
+    tokens: AsyncCollection[Document]
+
+    @property
+    def database(self) -> AsyncDatabase[Document]:
+        return self.resources.database
+
+
+def connect(uri: str, database: str = "medflow") -> Collections:
+    """Return the collections; no connection is made until the first call."""
+    client: AsyncMongoClient[Document] = AsyncMongoClient(
+        uri, serverSelectionTimeoutMS=5000, appname="medflow", tz_aware=True
+    )
+    db = client.get_database(database, write_concern=DURABLE)
+    names = Collections.__dataclass_fields__.keys() - {"client"}
+    return Collections(client=client, **{name: db[name] for name in names})
+
+
+async def prepare(collections: Collections, event_days: int = 30) -> None:
+    """Make collections and indexes that are not there yet; safe to run from many processes.
+
+    Raises:
+        Unavailable: MongoDB does not answer, or is not a replica set.
+    """
+    try:
+        hello = await collections.client.admin.command("hello")
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            raise Unavailable(
+                "MongoDB runs without a replica set, so it has no transactions."
+                " Start it with `--replSet`, or leave `MEDFLOW_MONGODB_URI` empty."
+            )
+        await collections.resources.create_indexes(list(RESOURCE_INDEXES))
+        await collections.messages.create_indexes(list(MESSAGE_INDEXES))
+        await collections.events.create_indexes(
+            [IndexModel([("at", ASCENDING)], name="age", expireAfterSeconds=event_days * 86_400)]
+        )
+        await collections.tokens.create_indexes(
+            [IndexModel([("expires", ASCENDING)], name="expiry", expireAfterSeconds=0)]
+        )
+        await _create_missing(collections)
+    except PyMongoError as error:
+        raise unavailable(error) from error
+
+
+async def _create_missing(collections: Collections) -> None:
+    # A transaction that creates a collection conflicts with its neighbours; have them all before.
+    existing = set(await collections.database.list_collection_names())
+    for name in ("history", "locks", "bookmarks", "clients", "users"):
+        if name not in existing:
+            await collections.database[name].insert_one({"_id": "\x00made"})
+            await collections.database[name].delete_one({"_id": "\x00made"})
+
+
+def unavailable(error: PyMongoError) -> Unavailable:
+    """Return the refusal for a driver error; its text stays out, as it may name hosts or values."""
+    return Unavailable(f"The database did not answer ({type(error).__name__}). Try again.")

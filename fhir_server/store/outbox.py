@@ -1,0 +1,137 @@
+"""The relay: commits' events, followed by a change stream, to subscribers with bookmarks.
+
+https://www.mongodb.com/docs/manual/changeStreams/
+
+Delivery is at least once and in commit order. A bookmark holds the resume token of what its
+subscriber has handled, written about once a second. A subscriber without one, or whose token has left the oplog, is
+first given the events that are still kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from bson import ObjectId
+from pymongo.errors import OperationFailure, PyMongoError
+
+from kernel import log
+from kernel.events import ResourceChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pymongo.asynchronous.change_stream import AsyncChangeStream
+
+    from fhir_server.store.mongo import Collections
+    from kernel.events import Subscriber
+
+Document = dict[str, Any]
+BATCH: Final = 500
+TOKEN_LOST: Final = frozenset({280, 286, 260})
+"""ChangeStreamFatalError, ChangeStreamHistoryLost, InvalidResumeToken."""
+SLOWEST_RETRY_S: Final = 60.0
+MOVE_EVERY_S: Final = 1.0
+MARGIN: Final = timedelta(minutes=10)
+"""Clocks of processes may differ by this much when events are read again by time."""
+
+_log = log.get("relay")
+
+
+class Relay:
+    """Brings events to subscribers; one `run` per subscriber, in one process of the system."""
+
+    def __init__(self, collections: Collections) -> None:
+        self._events = collections.events
+        self._bookmarks = collections.bookmarks
+
+    async def run(self, subscriber: Subscriber) -> None:
+        """Deliver until cancelled; a failing database is waited for."""
+        delay = 0.5
+        while True:
+            try:
+                await self._follow(subscriber)
+            except OperationFailure as error:
+                if error.code not in TOKEN_LOST:
+                    _log.warning("relay.interrupted", subscriber=subscriber.name, code=error.code)
+                else:
+                    _log.warning("relay.token_lost", subscriber=subscriber.name, code=error.code)
+                    await self._bookmarks.update_one(
+                        {"_id": subscriber.name}, {"$unset": {"token": 1}}
+                    )
+            except PyMongoError as error:
+                kind = type(error).__name__
+                _log.warning("relay.interrupted", subscriber=subscriber.name, error=kind)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 10.0)
+
+    async def _follow(self, subscriber: Subscriber) -> None:
+        bookmark = await self._bookmarks.find_one({"_id": subscriber.name}) or {}
+        token = bookmark.get("token")
+        # The stream is opened before the backlog is read, so that nothing falls between the two.
+        stream = await self._events.watch(
+            [{"$match": {"operationType": "insert"}}],
+            resume_after=token,
+            max_await_time_ms=1000,
+            batch_size=BATCH,
+        )
+        async with stream:
+            if token is None:
+                await self._backlog(subscriber, bookmark.get("at"))
+            await self._tail(subscriber, stream)
+
+    async def _tail(self, subscriber: Subscriber, stream: AsyncChangeStream[Document]) -> None:
+        moved = time.monotonic()
+        while stream.alive:
+            change = await stream.try_next()
+            if change is not None:
+                await _deliver(subscriber, _events([change["fullDocument"]]))
+            # What is delivered again after a crash is at most what this interval holds.
+            if change is None or time.monotonic() - moved > MOVE_EVERY_S:
+                await self._move(subscriber.name, stream.resume_token)
+                moved = time.monotonic()
+
+    async def _backlog(self, subscriber: Subscriber, since: datetime | None) -> None:
+        condition: Document = {} if since is None else {"at": {"$gte": since - MARGIN}}
+        batch: list[Document] = []
+        async for event in self._events.find(condition, sort=[("_id", 1)], batch_size=BATCH):
+            batch.append(event)
+            if len(batch) == BATCH:
+                await _deliver(subscriber, _events(batch))
+                batch = []
+        if batch:
+            await _deliver(subscriber, _events(batch))
+
+    async def _move(self, name: str, token: Any) -> None:
+        moved: Document = {"token": token, "at": datetime.now(UTC)}
+        await self._bookmarks.update_one({"_id": name}, {"$set": moved}, upsert=True)
+
+
+async def _deliver(subscriber: Subscriber, events: Sequence[ResourceChanged]) -> None:
+    delay = 0.2
+    while True:
+        try:
+            await subscriber.handle(events)
+        except Exception as error:  # noqa: BLE001  # a subscriber holds up nobody but itself
+            _log.error("relay.delivery_failed", subscriber=subscriber.name, exc_info=error)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, SLOWEST_RETRY_S)
+        else:
+            return
+
+
+def _events(batch: Sequence[Document]) -> list[ResourceChanged]:
+    return [
+        _event(stored["_id"], index, *change)
+        for stored in batch
+        for index, change in enumerate(stored["c"])
+    ]
+
+
+def _event(  # the row as `unit._write` stores it
+    commit: ObjectId, index: int, reference: str, version: int, action: Any, protocol: str, at: int
+) -> ResourceChanged:
+    type, _, id = reference.partition("/")
+    return ResourceChanged(f"{commit}.{index:05d}", type, id, version, action, at, protocol)

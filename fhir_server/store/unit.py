@@ -1,0 +1,262 @@
+"""One unit of work, and a transaction that runs several of them.
+
+https://hl7.org/fhir/R4/http.html#transactional-integrity
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from pymongo import ReplaceOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from fhir_server.model import Result
+from fhir_server.store import document as documents
+from fhir_server.store.access import both, visible_or_deleted
+from fhir_server.store.messages import message_document
+from fhir_server.store.mongo import DURABLE
+from fhir_server.store.resolver import Resolver
+from kernel.errors import FhirError, Forbidden, Gone, NotFound, PreconditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from pymongo.asynchronous.client_session import AsyncClientSession
+
+    from fhir_server.model import Access, Message
+    from fhir_server.store.document import Change, Written
+    from fhir_server.store.mongo import Collections
+    from kernel.clock import Clock
+
+Document = dict[str, Any]
+SNAPSHOT: Final = ReadConcern("snapshot")
+DUPLICATE_KEY: Final = 11000
+
+
+class Duplicate(Exception):
+    """An id that was not visible when looked for is there when inserted.
+
+    Either another transaction made it meanwhile, or the caller's filter hides it.
+    """
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """Changes that are stored together or not at all.
+
+    `resolve`, when given, is called inside the transaction and returns the changes: conditional
+    interactions must look before they write. Such a unit and a large one run `alone`.
+    `message` gets the references of the versions made once they are known.
+    """
+
+    protocol: str
+    changes: Sequence[Change] = ()
+    resolve: Callable[[Resolver], Awaitable[Sequence[Change]]] | None = None
+    message: Message | None = None
+    alone: bool = False
+    keys: frozenset[str] = frozenset()
+    future: asyncio.Future[list[Result]] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def __post_init__(self) -> None:
+        self.alone = self.alone or self.resolve is not None
+        self.keys = frozenset(change.key for change in self.changes)
+
+    def fail(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+async def run(collections: Collections, group: Sequence[Unit], clock: Clock) -> None:
+    """Run the units in one transaction and settle the future of each that is decided.
+
+    Raises:
+        PyMongoError: nothing is stored, or that cannot be known; transient errors carry the label
+            `TransientTransactionError` and no future is settled.
+    """
+    async with collections.client.start_session() as session:
+        await session.start_transaction(read_concern=SNAPSHOT, write_concern=DURABLE)
+        try:
+            decided = await _write(collections, group, clock, session)
+            await _commit(session)
+        except BaseException:
+            if session.in_transaction:
+                await session.abort_transaction()
+            raise
+    for unit, results in decided:
+        if not unit.future.done():
+            unit.future.set_result(results)
+
+
+async def _commit(session: AsyncClientSession) -> None:
+    for _ in range(5):
+        try:
+            await session.commit_transaction()
+        except PyMongoError as error:
+            if not error.has_error_label("UnknownTransactionCommitResult"):
+                raise
+        else:
+            return
+    await session.commit_transaction()
+
+
+async def _write(
+    collections: Collections, group: Sequence[Unit], clock: Clock, session: AsyncClientSession
+) -> list[tuple[Unit, list[Result]]]:
+    decided: list[tuple[Unit, list[Result]]] = []
+    writes: list[Written] = []
+    messages: list[Document] = []
+    events: list[list[Any]] = []
+    now = clock()
+    resolver = Resolver(collections, session)
+    for unit, changes in await _resolved(group, resolver):
+        current = await _current(collections, changes, session)
+        try:
+            planned = [_plan(change, current.get(change.key), now) for change in changes]
+        except FhirError as error:
+            if len(group) == 1:
+                raise
+            unit.fail(error)
+            continue
+        results = [result for result, _ in planned]
+        made = [written for _, written in planned if written is not None]
+        writes += made
+        events += [
+            [w.document["_id"], w.document["v"], w.action, unit.protocol, w.document["u"]]
+            for w in made
+        ]
+        if unit.message is not None:
+            messages.append(message_document(unit.message, results))
+        decided.append((unit, results))
+    await _store(collections, writes, messages, events, now, session)
+    return decided
+
+
+async def _resolved(
+    group: Sequence[Unit], resolver: Resolver
+) -> list[tuple[Unit, Sequence[Change]]]:
+    resolved: list[tuple[Unit, Sequence[Change]]] = []
+    for unit in group:
+        changes = unit.changes if unit.resolve is None else await unit.resolve(resolver)
+        resolved.append((unit, changes))
+    return resolved
+
+
+async def _current(
+    collections: Collections, changes: Sequence[Change], session: AsyncClientSession
+) -> dict[str, Document]:
+    """Return the current documents, each looked for with its own change's filter."""
+    keys: dict[Access, list[str]] = {}
+    for change in changes:
+        if not change.fresh:
+            keys.setdefault(change.access, []).append(change.key)
+    if not keys:
+        return {}
+    conditions = [both({"_id": {"$in": ids}}, visible_or_deleted(a)) for a, ids in keys.items()]
+    condition = conditions[0] if len(conditions) == 1 else {"$or": conditions}
+    found = collections.resources.find(condition, session=session)
+    return {stored["_id"]: stored for stored in await found.to_list()}
+
+
+def _plan(change: Change, old: Document | None, now: int) -> tuple[Result, Written | None]:
+    """Decide what one change does.
+
+    Raises:
+        PreconditionFailed: another version is current than the change expects.
+        Forbidden: the caller may not write what it sends.
+        NotFound, Gone: a deletion of nothing.
+    """
+    _expect(change, old)
+    if change.body is None:
+        return _plan_deletion(change, old, now)
+    if change.indexed is not None and not change.access.admits(change.indexed.tokens):
+        raise Forbidden(f"`{change.key}` is outside of what you may write.", change.type)
+    if old is not None and old.get("h") == change.hash:
+        return Result(200, documents.version(old), changed=False), None
+    new = documents.document(change, _next(old), _after(old, now), [])
+    created = old is None or "b" not in old
+    written = documents.Written(new, old, "create" if created else "update")
+    return Result(201 if created else 200, documents.version(new)), written
+
+
+def _plan_deletion(change: Change, old: Document | None, now: int) -> tuple[Result, Written | None]:
+    if old is None:
+        raise NotFound(f"Resource `{change.key}` was not found.", change.type)
+    if "b" not in old:
+        raise Gone(f"Resource `{change.key}` was deleted before.", change.type)
+    new = documents.document(change, _next(old), _after(old, now), old["k"])
+    return Result(204, documents.version(new)), documents.Written(new, old, "delete")
+
+
+def _expect(change: Change, old: Document | None) -> None:
+    if change.expect is None:
+        return
+    current = 0 if old is None or "b" not in old else old["v"]
+    if change.expect != current:
+        now = f"version `{current}` is" if current else "none is"
+        raise PreconditionFailed(
+            f"`{change.key}` was expected at version `{change.expect}`, but {now} current."
+            " Read it again and repeat your change on that.",
+            change.type,
+        )
+
+
+def _next(old: Document | None) -> int:
+    return 1 if old is None else int(old["v"]) + 1
+
+
+def _after(old: Document | None, now: int) -> int:
+    return now if old is None else max(now, int(old["u"]) + 1)
+
+
+async def _store(
+    collections: Collections,
+    writes: Sequence[Written],
+    messages: Sequence[Document],
+    events: list[list[Any]],
+    now: int,
+    session: AsyncClientSession,
+) -> None:
+    old = [documents.superseded(w.superseded) for w in writes if w.superseded is not None]
+    if old:
+        await collections.history.insert_many(old, ordered=False, session=session)
+    await _store_resources(collections, writes, session)
+    if messages:
+        await collections.messages.bulk_write(
+            [ReplaceOne({"_id": kept["_id"]}, kept, upsert=True) for kept in messages],
+            session=session,
+        )
+    if events:
+        await collections.events.insert_one(
+            {"at": datetime.fromtimestamp(now / 1000, UTC), "c": events}, session=session
+        )
+
+
+async def _store_resources(
+    collections: Collections, writes: Sequence[Written], session: AsyncClientSession
+) -> None:
+    fresh = [w.document for w in writes if w.superseded is None]
+    changed = [w for w in writes if w.superseded is not None]
+    try:
+        if fresh:
+            await collections.resources.insert_many(fresh, session=session)
+        if changed:
+            await collections.resources.bulk_write(
+                [ReplaceOne({"_id": w.document["_id"]}, w.document) for w in changed],
+                session=session,
+            )
+    except (BulkWriteError, DuplicateKeyError) as error:
+        if _duplicate(error):
+            raise Duplicate from error
+        raise
+
+
+def _duplicate(error: BulkWriteError | DuplicateKeyError) -> bool:
+    details = error.details or {}
+    faults = details.get("writeErrors") or [details]
+    return any(fault.get("code") == DUPLICATE_KEY for fault in faults)

@@ -1,0 +1,234 @@
+"""https://hl7.org/fhir/R4/http.html#transaction"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from fhir_server.model import Context, Message
+from fhir_server.service import FhirService
+from fhir_server.store.store import Store
+from kernel.errors import (
+    BadStructure,
+    FhirError,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+    Unprocessable,
+)
+
+PATIENT = {"resourceType": "Patient", "identifier": [{"system": "urn:oid:1.2", "value": "7"}]}
+OBSERVATION = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+
+
+def entry(method: str, url: str, resource: Any = None, full: str = "", **request: str) -> Any:
+    made: dict[str, Any] = {"request": {"method": method, "url": url, **request}}
+    if resource is not None:
+        made["resource"] = resource
+    if full:
+        made["fullUrl"] = full
+    return made
+
+
+def bundle(*entries: Any, type: str = "transaction") -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": type, "entry": list(entries)}
+
+
+async def stored(service: FhirService, ctx: Context, answer: Any, index: int) -> Any:
+    type, id = answer["entry"][index]["response"]["location"].split("/")[:2]
+    return msgspec.json.decode((await service.read(ctx, type, id)).body or b"")
+
+
+async def test_placeholders_become_references_everywhere(
+    service: FhirService, ctx: Context
+) -> None:
+    urn = "urn:uuid:11111111-1111-4111-8111-111111111111"
+    observation = OBSERVATION | {
+        "subject": {"reference": urn},
+        "identifier": [{"system": "urn:ietf:rfc:3986", "value": urn}],
+        "extension": [{"url": "http://example.org/e", "valueUri": urn}],
+    }
+
+    answer = await service.bundle(
+        ctx,
+        bundle(entry("POST", "Observation", observation), entry("POST", "Patient", PATIENT, urn)),
+    )
+
+    assert [e["response"]["status"] for e in answer["entry"]] == ["201 Created"] * 2
+    patient = await stored(service, ctx, answer, 1)
+    found = await stored(service, ctx, answer, 0)
+    assert found["subject"]["reference"] == f"Patient/{patient['id']}"
+    assert found["extension"][0]["valueUri"] == f"Patient/{patient['id']}"
+    assert found["identifier"][0]["value"] == urn
+
+
+async def test_all_or_nothing(service: FhirService, ctx: Context, store: Store) -> None:
+    broken = OBSERVATION | {"status": "nonsense"}
+
+    with pytest.raises(Invalid) as refused:
+        await service.bundle(
+            ctx, bundle(entry("POST", "Patient", PATIENT), entry("POST", "Observation", broken))
+        )
+
+    assert refused.value.issues[0].expression == ("Bundle.entry[1].resource.status",)
+    assert await store.collections.resources.count_documents({}) == 0
+    assert await store.collections.events.count_documents({}) == 0
+
+
+async def test_conditional_references_are_resolved(service: FhirService, ctx: Context) -> None:
+    await service.update(ctx, "Patient", "known", PATIENT | {"id": "known"})
+    observation = OBSERVATION | {"subject": {"reference": "Patient?identifier=urn:oid:1.2|7"}}
+
+    answer = await service.bundle(ctx, bundle(entry("POST", "Observation", observation)))
+
+    assert (await stored(service, ctx, answer, 0))["subject"]["reference"] == "Patient/known"
+
+
+async def test_a_conditional_reference_without_match_is_refused(
+    service: FhirService, ctx: Context, store: Store
+) -> None:
+    observation = OBSERVATION | {"subject": {"reference": "Patient?identifier=nobody"}}
+
+    with pytest.raises(PreconditionFailed, match="No resource matches the reference"):
+        await service.bundle(ctx, bundle(entry("POST", "Observation", observation)))
+
+    assert await store.collections.resources.count_documents({}) == 0
+
+
+async def test_if_none_exist_points_to_what_exists(service: FhirService, ctx: Context) -> None:
+    await service.update(ctx, "Patient", "known", PATIENT | {"id": "known"})
+    urn = "urn:uuid:11111111-1111-4111-8111-111111111111"
+
+    answer = await service.bundle(
+        ctx,
+        bundle(
+            entry("POST", "Patient", PATIENT, urn, ifNoneExist="identifier=urn:oid:1.2|7"),
+            entry("POST", "Observation", OBSERVATION | {"subject": {"reference": urn}}),
+        ),
+    )
+
+    assert answer["entry"][0]["response"]["status"] == "200 OK"
+    assert (await stored(service, ctx, answer, 1))["subject"]["reference"] == "Patient/known"
+
+
+async def test_the_same_bundle_twice_makes_no_duplicates(
+    service: FhirService, ctx: Context, store: Store
+) -> None:
+    again = bundle(entry("POST", "Patient", PATIENT, ifNoneExist="identifier=7"))
+
+    answers = await asyncio.gather(*(service.bundle(ctx, again) for _ in range(4)))
+
+    statuses = sorted(answer["entry"][0]["response"]["status"] for answer in answers)
+    assert statuses == ["200 OK"] * 3 + ["201 Created"]
+    assert await store.collections.resources.count_documents({}) == 1
+
+
+async def test_put_delete_and_get_in_one_transaction(service: FhirService, ctx: Context) -> None:
+    await service.update(ctx, "Patient", "old", PATIENT | {"id": "old"})
+
+    answer = await service.bundle(
+        ctx,
+        bundle(
+            entry("GET", "Patient?identifier=7"),
+            entry("PUT", "Patient/new", PATIENT | {"id": "new"}, ifMatch='W/"0"'),
+            entry("DELETE", "Patient/old"),
+        ),
+    )
+
+    statuses = [e["response"]["status"] for e in answer["entry"]]
+    assert statuses == ["200 OK", "201 Created", "204 No Content"]
+    page = msgspec.json.decode(bytes(answer["entry"][0]["resource"]))
+    assert [e["resource"]["id"] for e in page["entry"]] == ["new"]
+
+
+async def test_two_entries_may_not_write_one_resource(service: FhirService, ctx: Context) -> None:
+    put = entry("PUT", "Patient/a", PATIENT | {"id": "a"})
+
+    with pytest.raises(Invalid, match=r"entry\[0\]` and `Bundle.entry\[1\]` both write"):
+        await service.bundle(ctx, bundle(put, put))
+
+
+async def test_an_if_match_that_fails_undoes_all(
+    service: FhirService, ctx: Context, store: Store
+) -> None:
+    with pytest.raises(PreconditionFailed):
+        await service.bundle(
+            ctx,
+            bundle(
+                entry("POST", "Patient", PATIENT),
+                entry("PUT", "Patient/a", PATIENT | {"id": "a"}, ifMatch='W/"3"'),
+            ),
+        )
+
+    assert await store.collections.resources.count_documents({}) == 0
+
+
+async def test_a_message_is_stored_with_what_it_produced(
+    service: FhirService, ctx: Context
+) -> None:
+    message = Message("m1", "hl7v2", "peer", "42", "ADT^A01", "applied", 1, b"MSH|", answer=b"AA")
+
+    await service.bundle(
+        ctx, bundle(entry("PUT", "Patient/a", PATIENT | {"id": "a"})), message=message
+    )
+
+    kept = await service.message(ctx, "m1")
+    assert kept is not None
+    assert (kept.raw, kept.answer) == (b"MSH|", b"AA")
+    assert kept.produced == ("Patient/a/_history/1",)
+
+
+async def test_a_message_is_not_stored_if_its_resources_are_not(
+    service: FhirService, ctx: Context
+) -> None:
+    message = Message("m1", "hl7v2", "peer", "42", "ADT^A01", "applied", 1, b"MSH|")
+
+    with pytest.raises(FhirError):
+        await service.bundle(ctx, bundle(entry("DELETE", "Patient/none")), message=message)
+
+    assert await service.message(ctx, "m1") is None
+
+
+async def test_entries_of_a_batch_stand_for_themselves(service: FhirService, ctx: Context) -> None:
+    answer = await service.bundle(
+        ctx,
+        bundle(
+            entry("POST", "Patient", PATIENT),
+            entry("POST", "Observation", OBSERVATION | {"status": "nonsense"}),
+            entry("GET", "Patient/none"),
+            type="batch",
+        ),
+    )
+
+    statuses = [e["response"]["status"] for e in answer["entry"]]
+    assert answer["type"] == "batch-response"
+    assert statuses == ["201 Created", "400", "404"]
+    assert answer["entry"][2]["response"]["outcome"]["issue"][0]["code"] == "not-found"
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "text"),
+    [
+        (b"[]", BadStructure, "Expected `object`"),
+        (b'{"resourceType":"Bundle"', BadStructure, "not JSON"),
+        (bundle(type="document"), Invalid, "`transaction` or `batch`"),
+        (bundle({"resource": PATIENT}), BadStructure, "missing required field `request`"),
+        (bundle(entry("PATCH", "Patient/a")), Unprocessable, "`PATCH` is not supported"),
+        (bundle(entry("POST", "Nonsense", PATIENT)), Invalid, "not a URL"),
+        (bundle(entry("POST", "Patient")), Invalid, "needs a resource"),
+        (bundle(entry("PUT", "Patient", PATIENT)), Invalid, "goes to"),
+        (bundle(entry("PUT", "Patient/a", PATIENT)), Invalid, "`id` is ``"),
+        (bundle(*[entry("GET", "Patient/a")] * 5001), TooLarge, "5000 are accepted"),
+        (bundle(entry("GET", "Patient/none")), NotFound, "was not found"),
+        (bundle(entry("DELETE", "Patient/none")), NotFound, "was not found"),
+    ],
+)
+async def test_a_bad_bundle_is_told_why(
+    service: FhirService, ctx: Context, body: Any, error: type[FhirError], text: str
+) -> None:
+    with pytest.raises(error, match=text.replace("`", ".")):
+        await service.bundle(ctx, body)
