@@ -13,6 +13,7 @@ from fhir_server.interactions import references
 from fhir_server.interactions.criteria import Criteria
 from fhir_server.interactions.entries import METHODS, Entry
 from fhir_server.interactions.fetch import fetch, written
+from fhir_server.interactions.references import Targets
 from fhir_server.interactions.update import matched
 from fhir_server.store.document import Change
 from fhir_server.store.unit import Unit
@@ -109,12 +110,13 @@ async def _resolve(
         if entry.full_url and reference:
             targets[entry.full_url] = reference
     _refuse_overlap(entries, identity, plan)
+    rewriter = Targets(targets)
     ordered = sorted(entries, key=lambda entry: METHODS.index(entry.method))
     for count, entry in enumerate(ordered, 1):
         if entry.method == "GET" or entry.number in plan.existing:
             continue
         access = accesses[entry.type, entry.method]
-        change = _change(engine, access, entry, identity[entry.number], targets)
+        change = _change(engine, access, entry, identity[entry.number], rewriter)
         plan.of_entry[entry.number] = len(plan.changes)
         plan.changes.append(change)
         if count % BREATHE == 0:
@@ -169,13 +171,13 @@ def _refuse_overlap(entries: Sequence[Entry], identity: dict[int, str], plan: _P
 
 
 def _change(
-    engine: Engine, access: Access, entry: Entry, reference: str, targets: dict[str, str]
+    engine: Engine, access: Access, entry: Entry, reference: str, targets: Targets
 ) -> Change:
     id = reference.partition("/")[2]
     if entry.method == "DELETE":
         return Change(access, entry.type, id, "DELETE", None, expect=entry.if_match)
     try:
-        body = engine.body(entry.type, references.rewrite(entry.raw, targets))
+        body = engine.body(entry.type, targets.rewrite(entry.raw))
     except FhirError as error:
         raise _inside(error, entry) from None
     if entry.method == "POST":

@@ -9,7 +9,7 @@ the first resource of the type comes. Only members that a resource has are visit
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from fhir_server.search import parameters
@@ -48,11 +48,15 @@ class Branch:
     filtered: dict[tuple[str, str], Branch] = field(default_factory=dict)
 
 
+Tree = dict[str, Index]
+"""For each JSON member, what to do with its value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What indexing needs to know of a type."""
 
-    tree: dict[str, Branch]
+    tree: Tree
     dates: tuple[int, ...]  # range keys of the primary date, best first
     owner: frozenset[str]  # keys of the references that say whose it is
     compartment: frozenset[str]  # keys of the references that put it into a patient's compartment
@@ -86,23 +90,44 @@ def index(resource: Resource, zone: ZoneInfo | None = None) -> Indexed:
     )
 
 
-def _walk(tree: dict[str, Branch], element: Resource, facts: Facts) -> None:
+def _walk(tree: Tree, element: Resource, facts: Facts) -> None:
     for name, value in element.items():
-        branch = tree.get(name)
-        if branch is not None:
-            for item in value if isinstance(value, list) else (value,):
+        visit = tree.get(name)
+        if visit is None or value is None:
+            continue
+        if isinstance(value, list):
+            for item in value:
                 if item is not None:
-                    _visit(branch, item, facts)
+                    visit(item, facts)
+        else:
+            visit(value, facts)
 
 
-def _visit(branch: Branch, item: Any, facts: Facts) -> None:
-    for leaf in branch.leaves:
-        leaf(item, facts)
+def _compiled(branch: Branch) -> Index:
+    """Return one function for all that is to be done with a value of a member."""
+    todo = list(branch.leaves)
     if branch.members:
-        _walk(branch.members, item, facts)
-    for (name, value), inner in branch.filtered.items():
-        if item.get(name) == value:
-            _visit(inner, item, facts)
+        todo.append(partial(_walk, _tree(branch)))
+    todo += [
+        partial(_if, name, value, _compiled(b)) for (name, value), b in branch.filtered.items()
+    ]
+    if len(todo) == 1:
+        return todo[0]
+
+    def each(item: Any, facts: Facts) -> None:
+        for do in todo:
+            do(item, facts)
+
+    return each
+
+
+def _tree(branch: Branch) -> Tree:
+    return {name: _compiled(inner) for name, inner in branch.members.items()}
+
+
+def _if(name: str, value: str, then: Index, item: Any, facts: Facts) -> None:
+    if item.get(name) == value:
+        then(item, facts)
 
 
 def _whose(type: str, id: Any, plan: Plan, facts: Facts) -> int | None:
@@ -132,14 +157,14 @@ def _plan(type: str) -> Plan:
         raise BadStructure(f"`{type}` is not a resource type of R4.")
     owner = parameters.patient(type)
     return Plan(
-        _tree(type),
+        _tree(_branches(type)),
         tuple(token(f"{type}.{key}") for row in parameters.primary(type) for key in row.keys),
         frozenset(owner.keys if owner else ()),
         parameters.compartment(type),
     )
 
 
-def _tree(type: str) -> dict[str, Branch]:
+def _branches(type: str) -> Branch:
     root = Branch()
     seen = set()
     for parameter in parameters.of(type).values():
@@ -149,7 +174,7 @@ def _tree(type: str) -> dict[str, Branch]:
             if kind and (kind.name, path) not in seen:
                 seen.add((kind.name, path))
                 _branch(root, path.members).leaves.append(kind.index(type, path))
-    return root.members
+    return root
 
 
 def _branch(at: Branch, members: str) -> Branch:

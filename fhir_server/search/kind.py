@@ -88,7 +88,11 @@ def kinds() -> dict[str, SearchType]:
 
 def kind_of(parameter: Parameter) -> SearchType | None:
     """Return the kind of a parameter; None if we cannot search with it."""
-    return kinds().get(parameter.name) or (kinds().get(parameter.kind) if parameter.paths else None)
+    if not parameter.paths:
+        return None
+    # A parameter may be named like a kind (`reference` of ValueSet is a uri), but not with `_`.
+    own = kinds().get(parameter.name) if parameter.name.startswith("_") else None
+    return own or kinds().get(parameter.kind)
 
 
 def either(filters: list[dict[str, Any]]) -> Where:

@@ -32,7 +32,8 @@ _INT64: Final = 1 << 63
 
 def write(sort: str, value: int, key: str) -> str:
     """Return the position of a document as text for a URL; `key` is its `Type/id`."""
-    content = msgspec.json.encode((sort, value, key))
+    # The driver reads 64-bit integers as a subclass of int, which the encoder refuses.
+    content = msgspec.json.encode((sort, int(value), key))
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from fhir_server.search import parameters as registry
 from fhir_server.search.control import CONTROLS, Controls, controls
 from fhir_server.search.kind import TYPE_MODIFIER, kind_of
-from fhir_server.search.text import split
+from fhir_server.search.text import is_text, split
 from kernel.errors import BadValue, Invalid
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _check_modifier(parameter: Parameter, kind: SearchType, modifier: str) -> No
 
 
 def _values(name: str, value: str) -> tuple[str, ...]:
-    if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+    if not is_text(value):
         raise BadValue(f"The value of `{name}` is not text.")
     values = split(value, ",")
     if len(values) > MOST_VALUES:

@@ -29,3 +29,12 @@ def split(text: str, separator: str) -> list[str]:
 def unescape(text: str) -> str:
     """Return a text with escaped separators and backslashes replaced by what they stand for."""
     return _ESCAPE.sub(r"\1", text) if "\\" in text else text
+
+
+def is_text(value: str) -> bool:
+    """Return whether a value can be stored and compared: no NUL, no lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\x00" not in value

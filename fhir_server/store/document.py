@@ -95,4 +95,5 @@ def history_key(reference: str, version: int) -> str:
 def version(stored: Document) -> Version:
     """Return the version that a document of `resources` or `history` holds."""
     type, id, *_ = stored["_id"].split("/")
-    return Version(type, id, stored["v"], stored["u"], stored.get("b"), stored["m"])
+    # BSON has an Int64 of its own; what leaves the store is plain.
+    return Version(type, id, int(stored["v"]), int(stored["u"]), stored.get("b"), stored["m"])

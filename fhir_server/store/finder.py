@@ -47,7 +47,7 @@ class Finder:
             max_time_ms=TIME_LIMIT_MS,
         )
         try:
-            return [(version(found), found.get("d", 0)) for found in await cursor.to_list()]
+            return [(version(found), int(found.get("d", 0))) for found in await cursor.to_list()]
         except PyMongoError as error:
             raise unavailable(error) from error
 

@@ -36,7 +36,7 @@ DURABLE: Final = WriteConcern(w="majority", j=True)
 RESOURCE_INDEXES: Final = (
     IndexModel([("k", ASCENDING), ("d", DESCENDING), ("_id", ASCENDING)], name="token"),
     IndexModel(
-        [("p", ASCENDING), ("k", ASCENDING), ("d", DESCENDING)],
+        [("p", ASCENDING), ("k", ASCENDING), ("d", DESCENDING), ("_id", ASCENDING)],
         name="patient",
         partialFilterExpression={"p": {"$exists": True}},
     ),

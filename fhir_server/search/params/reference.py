@@ -94,11 +94,14 @@ def asked(parameter: Parameter, modifier: str, value: str, scope: Scope) -> list
     if not ids.valid(text):
         raise BadValue(f"`{value}` is not an id, `Type/id` or a URL.")
     targets = (modifier,) if modifier else parameter.targets
-    if not targets:
+    forms = [f"{target}/{text}" for target in targets]
+    if any(path.datatype != "Reference" for path in parameter.paths):
+        forms.append(text)  # a canonical is compared as written
+    if not forms:
         raise BadValue(
             f"`{parameter.name}` may refer to any type, so `{value}` needs one: `Type/{value}`."
         )
-    return [f"{target}/{text}" for target in targets]
+    return forms
 
 
 def _allowed(parameter: Parameter, target: str, text: str) -> list[str]:
