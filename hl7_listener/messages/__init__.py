@@ -1,0 +1,1 @@
+"""A file per message type: labels of the kind MessageType."""

@@ -1,0 +1,1 @@
+"""A table per segment and resource: labels of the kind SegmentMap."""
