@@ -1,0 +1,1 @@
+"""The DICOM node: images in over DIMSE, out over DICOMweb, one truth in FHIR."""

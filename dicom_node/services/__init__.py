@@ -1,0 +1,1 @@
+"""DIMSE services, a file each: see docs/howto/add-a-dicom-service.md."""
