@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test check format lint types imports bench clients clean
+.PHONY: serve test check fix docs bench clients clean
 
 serve: $(VENV)/.installed
 	@exec $(BIN)/medflow serve
@@ -21,6 +21,24 @@ check: $(VENV)/.dev
 fix: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Writes the generated page anew, then runs every example of the documentation.
+docs: $(VENV)/.dev
+	$(BIN)/python -c 'from medflow.settings_page import markdown; print(markdown(), end="")' > docs/settings.md
+	$(BIN)/pytest tests/docs tests/architecture
+
+# MedFlow beside its peers, in one run. `make bench QUICK=1` takes less than a minute.
+bench: $(VENV)/.dev
+	@$(PYTHON) -m venv build/peer && build/peer/bin/pip install --quiet --disable-pip-version-check -r tests/perf/requirements.txt \
+	  || echo "The peer could not be installed; MedFlow is measured beside the bare driver only."
+	@$(BIN)/python -m tests.perf $(if $(QUICK),--quick)
+
+# Foreign clients for the tests: DCMTK, a browser. Never fails; without them their tests are skipped.
+clients:
+	@sh tools/install_clients.sh
+
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,93 @@
+"""FHIR JSON in files, turned into Bundles that the service runs.
+
+https://hl7.org/fhir/R4/http.html#transaction, http://ndjson.org
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+
+from fhir_server.jsonio import decode
+from kernel.errors import BadStructure, TooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LARGEST: Final = 1 << 30
+"""Bytes of one file once it is unpacked; a small `.gz` may hold more than a machine does."""
+TOGETHER: Final = 500
+"""Lines of NDJSON that are stored in one transaction."""
+
+
+def read(path: Path) -> bytes:
+    """Return a file's bytes, unpacked if it is a `.gz`.
+
+    Raises:
+        BadStructure: it is no gzip file.
+        TooLarge: it holds more than `LARGEST` bytes.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise BadStructure("The file is not a complete gzip file.") from None
+    if len(raw) > LARGEST:
+        raise TooLarge(f"The file holds more than `{LARGEST}` bytes; split it.")
+    return raw
+
+
+def from_json(raw: bytes) -> dict[str, Any]:
+    """Return a Bundle to run: the file's own if it is a batch or transaction, else one made of it."""
+    found = decode(raw)
+    if found.get("resourceType") != "Bundle":
+        return transaction([found])
+    if found.get("type") in {"transaction", "batch"}:
+        return found
+    entries = found.get("entry")
+    if not isinstance(entries, list):
+        raise BadStructure("The Bundle has no `entry`.", "Bundle.entry")
+    return transaction([_resource(entry) for entry in entries])
+
+
+def from_ndjson(raw: bytes) -> Iterator[dict[str, Any]]:
+    """Give a transaction for every `TOGETHER` lines."""
+    lines = [line for line in raw.splitlines() if line.strip()]
+    for start in range(0, len(lines), TOGETHER):
+        yield transaction([decode(line) for line in lines[start : start + TOGETHER]])
+
+
+def transaction(resources: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a transaction that puts each resource under its id, or posts one that has none."""
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [{"resource": resource, "request": _request(resource)} for resource in resources],
+    }
+
+
+def faults(response: dict[str, Any]) -> list[str]:
+    """Return what a batch refused, a sentence an entry; empty for a transaction that went through."""
+    found = []
+    for number, entry in enumerate(response.get("entry", [])):
+        answer = entry.get("response", {})
+        if not str(answer.get("status", "")).startswith("2"):
+            issues = answer.get("outcome", {}).get("issue", [{}])
+            found.append(f"entry {number}: {issues[0].get('diagnostics', answer.get('status'))}")
+    return found
+
+
+def _request(resource: dict[str, Any]) -> dict[str, str]:
+    type, id = resource.get("resourceType"), resource.get("id")
+    if not isinstance(type, str):
+        raise BadStructure("A resource has no `resourceType`.")
+    return {"method": "PUT", "url": f"{type}/{id}"} if id else {"method": "POST", "url": type}
+
+
+def _resource(entry: Any) -> dict[str, Any]:
+    resource = entry.get("resource") if isinstance(entry, dict) else None
+    if not isinstance(resource, dict):
+        raise BadStructure("An entry has no `resource`.", "Bundle.entry.resource")
+    return resource

@@ -1,0 +1,148 @@
+"""The import itself: files in, some at a time, and again those that came too early."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from kernel import log
+from kernel.errors import BadStructure, BadValue, FhirError, TooLarge, Unavailable
+from medflow.importing import bundles, gateways
+from medflow.importing.sources import Source, sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from fhir_server.model import Context
+    from medflow.wiring import Parts
+
+LOG: Final = log.get("medflow.importing")
+
+AT_ONCE: Final = 4
+
+
+class Partly(FhirError):
+    """Some of a file is stored; to try all of it again could store that twice."""
+
+
+HOPELESS: Final = (BadStructure, BadValue, TooLarge, Unavailable, Partly)
+"""What does not get better because other files were stored meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file, and why it was not taken. The reason may quote the file's values: never logged."""
+
+    path: Path
+    reason: str
+    hopeless: bool
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of the files; `resources` counts what the server stored or already had."""
+
+    files: int
+    skipped: int
+    resources: int = 0
+    failed: list[Failure] = field(default_factory=list)
+
+
+async def intake(
+    parts: Parts,
+    ctx: Context,
+    paths: Sequence[Path],
+    tell: Callable[[int, int, int], None],
+) -> Report:
+    """Import everything below `paths`; `tell` takes files done, files in all, resources."""
+    todo, others = await asyncio.to_thread(sources, paths)
+    report = Report(len(todo), others)
+    images = [source.path for source in todo if source.kind == "dicom"]
+    waiting = [source for source in todo if source.kind != "dicom"]
+    while waiting:
+        failures = await _round(parts, ctx, waiting, report, tell)
+        again = {failure.path for failure in failures if not failure.hopeless}
+        if len(again) == len(waiting):  # nothing that they could have waited for was stored
+            report.failed += failures
+            break
+        report.failed += [failure for failure in failures if failure.hopeless]
+        waiting = [source for source in waiting if source.path in again]
+    if images:
+        await _images(parts, images, report, tell)
+    LOG.info("import.done", files=report.files, failed=len(report.failed))
+    return report
+
+
+async def _round(
+    parts: Parts,
+    ctx: Context,
+    waiting: Sequence[Source],
+    report: Report,
+    tell: Callable[[int, int, int], None],
+) -> list[Failure]:
+    """Try each file once, `AT_ONCE` at a time; return those that failed."""
+    queue, failures, left = iter(waiting), [], len(waiting)
+
+    async def work() -> None:
+        nonlocal left
+        for source in queue:
+            try:
+                made = await _take(parts, ctx, source)
+            except (FhirError, OSError) as error:
+                reason = str(error) or type(error).__name__
+                failures.append(Failure(source.path, reason, isinstance(error, HOPELESS)))
+            else:
+                left -= 1
+                report.resources += made
+            tell(report.files - left, report.files, report.resources)
+
+    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+    return failures
+
+
+async def _take(parts: Parts, ctx: Context, source: Source) -> int:
+    """Store one file; return how many resources it made."""
+    raw = await asyncio.to_thread(bundles.read, source.path)
+    if source.kind == "hl7":
+        return await gateways.hl7(parts, raw)
+    if source.kind == "json":
+        return _stored(await parts.service.bundle(ctx, bundles.from_json(raw)))
+    made = 0
+    for bundle in bundles.from_ndjson(raw):
+        try:
+            made += _stored(await parts.service.bundle(ctx, bundle))
+        except FhirError as error:
+            if made:
+                raise Partly(f"After `{made}` resources: {error}") from None
+            raise
+    return made
+
+
+def _stored(response: Any) -> int:
+    """Return how many entries went through.
+
+    Raises:
+        Partly: some did not; a batch keeps those that did.
+    """
+    faults = bundles.faults(response)
+    if faults:
+        raise Partly(f"{len(faults)} entries were refused, first {faults[0]}")
+    return len(response.get("entry", []))
+
+
+async def _images(
+    parts: Parts, images: list[Path], report: Report, tell: Callable[[int, int, int], None]
+) -> None:
+    done = report.files - len(images) - len(report.failed)
+
+    def step(count: int) -> None:
+        nonlocal done
+        done += count
+        tell(done, report.files, report.resources)
+
+    for path in images:
+        indexed, refused = await gateways.dicom(parts, path, step)
+        report.resources += indexed
+        report.failed += [Failure(at, reason, hopeless=True) for at, reason in refused]

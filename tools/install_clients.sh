@@ -1,0 +1,26 @@
+#!/bin/sh
+# Installs the foreign clients that tests use beside our own code: DCMTK and a browser.
+# Needs Debian or Ubuntu and root or sudo. Without them, their tests are skipped by name.
+set -u
+
+missing=""
+command -v storescu >/dev/null || missing="$missing dcmtk"
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
+    command -v google-chrome >/dev/null || missing="$missing chromium"
+command -v curl >/dev/null || missing="$missing curl"
+[ -n "$missing" ] || { echo "All foreign clients are installed."; exit 0; }
+
+give_up() {
+    echo "Not installed:$missing. $1 Their tests will be skipped." >&2
+    exit 0
+}
+
+command -v apt-get >/dev/null || give_up "This needs apt-get; install them in your system's way."
+if [ "$(id -u)" -eq 0 ]; then as_root=""
+elif sudo -n true 2>/dev/null; then as_root="sudo -n"
+else give_up "This needs root or sudo without a password."; fi
+
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -qq || give_up "The package lists cannot be read."
+# shellcheck disable=SC2086  # a list of names
+$as_root apt-get install -y -qq --no-install-recommends $missing || give_up "apt-get failed."
