@@ -34,9 +34,12 @@ _log = log.get("http")
 
 
 class FhirApi:
-    """Mounted at `/fhir`."""
+    """Everything under `root`."""
 
-    def __init__(self, service: FhirService, authenticator: Authenticator, settings: Http) -> None:
+    def __init__(
+        self, service: FhirService, authenticator: Authenticator, settings: Http, root: str
+    ) -> None:
+        self.root = root
         self.service = service
         self.settings = settings
         self.handled = 0
@@ -47,7 +50,7 @@ class FhirApi:
             return
         request: Request | None = None
         try:
-            request = Request.of(scope, receive, self.settings.public_url)
+            request = Request.of(scope, receive, self.root, self.settings.public_url)
             response = await self._answer(request)
         except Disconnected:
             return

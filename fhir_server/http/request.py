@@ -43,10 +43,11 @@ class Request:
     receive: Receive
 
     @classmethod
-    def of(cls, scope: MutableMapping[str, Any], receive: Receive, public_url: str = "") -> Request:
+    def of(
+        cls, scope: MutableMapping[str, Any], receive: Receive, root: str, public_url: str = ""
+    ) -> Request:
         """Read what the ASGI scope says; the body is read later, by `body`."""
         headers = dict(scope["headers"])
-        root = scope.get("root_path", "")
         path = scope["path"].removeprefix(root).strip("/")
         raw_query = scope["query_string"].decode("latin-1")
         given = headers.get(b"x-request-id", b"").decode("latin-1")

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from kernel import registry
+from kernel.errors import Invalid
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 TYPE_MODIFIER: Final = "[type]"
 """The modifier that is the name of a resource type, as the specification writes it."""
+
+MOST_ALTERNATIVES: Final = 200
 
 
 @dataclass(slots=True)
@@ -96,5 +99,15 @@ def kind_of(parameter: Parameter) -> SearchType | None:
 
 
 def either(filters: list[dict[str, Any]]) -> Where:
-    """Return the condition that any of the filters selects."""
+    """Return the condition that any of the filters selects.
+
+    Raises:
+        Invalid: there are more than an index can follow.
+    """
+    if len(filters) > MOST_ALTERNATIVES:
+        raise Invalid(
+            f"The search has {len(filters)} alternatives in one parameter;"
+            f" {MOST_ALTERNATIVES} are allowed for strings and dates.",
+            code="too-costly",
+        )
     return Where(filters[0] if len(filters) == 1 else {"$or": filters})

@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/search.html#prefix
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_server.search import dates
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
     from fhir_server.search.parameters import Parameter, Path
 
+WRITTEN: Final = re.compile(
+    r"[0-9]{4}(-[0-9]{2}(-[0-9]{2}"
+    r"(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?"
+)
 PREFIXES: Final = frozenset({"eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"})
 
 
@@ -92,13 +97,15 @@ def comparison(value: str, zone: ZoneInfo | None) -> tuple[str, int, int]:
     """
     text = unescape(value)
     prefix, rest = (text[:2], text[2:]) if text[:2] in PREFIXES else ("eq", text)
+    rest = rest.replace(" ", "+")  # a `+` that was sent unencoded arrives as a space
     try:
-        # A `+` that was sent unencoded arrives as a space.
-        return prefix, *dates.bounds(rest.replace(" ", "+"), zone)
+        if WRITTEN.fullmatch(rest):
+            return prefix, *dates.bounds(rest, zone)
     except (ValueError, OverflowError):
-        raise BadValue(
-            f"`{value}` is not a date such as `2020`, `ge2020-01-31` or `lt2020-01-31T10:00:00Z`."
-        ) from None
+        pass
+    raise BadValue(
+        f"`{value}` is not a date such as `2020`, `ge2020-01-31` or `lt2020-01-31T10:00:00Z`."
+    )
 
 
 def compared(prefix: str, low: int, high: int) -> dict[str, Any]:

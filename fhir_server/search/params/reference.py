@@ -65,12 +65,16 @@ def match(parameter: Parameter, modifier: str, values: tuple[str, ...], scope: S
             )
         )
     wanted = [form for value in values for form in asked(parameter, modifier, value, scope)]
-    if _whose(parameter) and wanted and all(form.startswith("Patient/") for form in wanted):
+    if wanted and _whose(parameter) and all(_is_patient(form) for form in wanted):
         patients = [token(form) for form in wanted]
         return Where({"p": patients[0] if len(patients) == 1 else {"$in": patients}})
     return AnyOf(
         tuple(token(f"{parameter.type}.{key}={form}") for key in parameter.keys for form in wanted)
     )
+
+
+def _is_patient(form: str) -> bool:
+    return form.startswith("Patient/") and RELATIVE.fullmatch(form) is not None
 
 
 def _whose(parameter: Parameter) -> bool:
