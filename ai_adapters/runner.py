@@ -54,8 +54,15 @@ class AiRunner:
         self._source = source
 
     async def handle(self, events: Sequence[ResourceChanged]) -> None:
-        """Bring the reports of the studies that changed up to date, one study after the other."""
-        latest = {event.id: event for event in events if event.type == "ImagingStudy"}
+        """Bring the reports of the studies that changed up to date, one study after the other.
+
+        Resources that `medflow import` brings in are history: nobody waits for a draft of those.
+        """
+        latest = {
+            event.id: event
+            for event in events
+            if event.type == "ImagingStudy" and event.protocol != "import"
+        }
         for event in latest.values():
             outcomes = await asyncio.gather(
                 *(self._update(model, event) for model in self._models), return_exceptions=True

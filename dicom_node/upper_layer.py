@@ -100,7 +100,7 @@ class BoundedUpperLayer(DULServiceProvider):
             return super().receive_pdu()
         deadline = time.monotonic() + (ARTIM_S if timeout is None else timeout)
         while True:
-            found = super().receive_pdu(True, LOOK_S)
+            found: Any = super().receive_pdu(True, LOOK_S)
             if found is not None or self.over or time.monotonic() > deadline:
                 return found
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Final, cast, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from hl7_listener import mllp
 from hl7_listener.batch import split
@@ -51,8 +51,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's classes: a cast, not a check.
-        transport = cast("asyncio.Transport", transport)
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self._transport = cast("asyncio.Transport", transport)
         address = transport.get_extra_info("peername")
         self.peer = str(address[0]) if address else ""
         _configure(transport.get_extra_info("socket"))

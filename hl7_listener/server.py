@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Final, cast, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from hl7_listener.batch import split
 from hl7_listener.connection import Connection
@@ -104,8 +104,7 @@ class _Doorman(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's classes: a cast, not a check.
-        transport = cast("asyncio.Transport", transport)
-        stream = cast("asyncio.Transport", transport)  # TCP has no other; uvloop's is no subclass
+        stream = cast("asyncio.Transport", transport)
         address = stream.get_extra_info("peername")
         connection = self._admit(str(address[0]) if address else "")
         if connection is None:

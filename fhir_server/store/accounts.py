@@ -19,7 +19,7 @@ from argon2 import PasswordHasher
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from fhir_server.model import Principal
-from fhir_server.store.mongo import unavailable
+from fhir_server.store.mongo import refusal
 from kernel.errors import Conflict
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Accounts:
         try:
             stored = await self._clients.find_one({"_id": client_id})
         except PyMongoError as error:
-            raise unavailable(error) from error
+            raise refusal(error) from error
         # Compared in any case, so that the time taken does not tell whether the client exists.
         expected = (stored or {}).get("secret") or digest("")
         if not secrets.compare_digest(expected, digest(secret)) or not stored or not secret:
@@ -151,7 +151,7 @@ class Accounts:
                 }
             )
         except PyMongoError as error:
-            raise unavailable(error) from error
+            raise refusal(error) from error
         return Grant(token, tuple(scopes), lifetime)
 
     async def principal(self, token: str) -> tuple[Principal, datetime] | None:
@@ -159,7 +159,7 @@ class Accounts:
         try:
             stored = await self._tokens.find_one({"_id": digest(token)})
         except PyMongoError as error:
-            raise unavailable(error) from error
+            raise refusal(error) from error
         if stored is None or stored["expires"] <= datetime.now(UTC):
             return None
         scopes = tuple(stored["scopes"])

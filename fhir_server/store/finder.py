@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 
 from fhir_server.store.access import both, visible
 from fhir_server.store.document import version
-from fhir_server.store.mongo import unavailable
+from fhir_server.store.mongo import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ class Finder:
         try:
             return [(version(found), int(found.get("d", 0))) for found in await cursor.to_list()]
         except PyMongoError as error:
-            raise unavailable(error) from error
+            raise refusal(error) from error
 
     async def count(self, condition: Mapping[str, Any], access: Access) -> int:
         """Return the exact number of matches."""
@@ -58,4 +58,4 @@ class Finder:
                 both(dict(condition), visible(access)), maxTimeMS=TIME_LIMIT_MS
             )
         except PyMongoError as error:
-            raise unavailable(error) from error
+            raise refusal(error) from error

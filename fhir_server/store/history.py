@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 
 from fhir_server.store.access import both, visible_or_deleted
 from fhir_server.store.document import history_key, version
-from fhir_server.store.mongo import unavailable
+from fhir_server.store.mongo import refusal
 
 if TYPE_CHECKING:
     from fhir_server.model import Access, Version
@@ -37,14 +37,14 @@ class History:
         try:
             return [version(found) for found in await cursor.to_list()]
         except PyMongoError as error:
-            raise unavailable(error) from error
+            raise refusal(error) from error
 
     async def count(self, type: str, id: str, access: Access) -> int:
         """Return how many superseded versions there are."""
         try:
             return await self._history.count_documents(_condition(f"{type}/{id}", access, LAST))
         except PyMongoError as error:
-            raise unavailable(error) from error
+            raise refusal(error) from error
 
 
 def _condition(key: str, access: Access, below: int) -> Document:

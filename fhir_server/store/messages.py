@@ -11,7 +11,7 @@ from pymongo import DESCENDING
 from pymongo.errors import PyMongoError
 
 from fhir_server.model import Message
-from fhir_server.store.mongo import unavailable
+from fhir_server.store.mongo import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,13 +52,13 @@ class Messages:
                 {"_id": message.id}, message_document(message), upsert=True
             )
         except PyMongoError as error:
-            raise unavailable(error) from error
+            raise refusal(error) from error
 
     async def get(self, id: str) -> Message | None:
         try:
             stored = await self._messages.find_one({"_id": id})
         except PyMongoError as error:
-            raise unavailable(error) from error
+            raise refusal(error) from error
         return None if stored is None else message_of(stored)
 
     async def list(self, protocol: str, state: str | None, limit: int) -> list[Message]:
@@ -68,4 +68,4 @@ class Messages:
         try:
             return [message_of(stored) for stored in await cursor.to_list()]
         except PyMongoError as error:
-            raise unavailable(error) from error
+            raise refusal(error) from error

@@ -21,15 +21,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, WriteConcern
-from pymongo.errors import PyMongoError
+from pymongo.errors import DocumentTooLarge, PyMongoError
 
-from kernel.errors import Unavailable
+from kernel.errors import FhirError, TooLarge, Unavailable
 
 if TYPE_CHECKING:
     from pymongo.asynchronous.collection import AsyncCollection
     from pymongo.asynchronous.database import AsyncDatabase
 
 Document = dict[str, Any]
+TOO_LARGE: Final = frozenset({10334, 17280, 17420})
+"""BSONObjectTooLarge, KeyTooLong, and a document over the limit."""
 DURABLE: Final = WriteConcern(w="majority", j=True)
 
 # Sparse: a deletion has none of these, and most resources have no strings or ranges.
@@ -104,7 +106,7 @@ async def prepare(collections: Collections, event_days: int = 30) -> None:
         )
         await _create_missing(collections)
     except PyMongoError as error:
-        raise unavailable(error) from error
+        raise refusal(error) from error
 
 
 async def _create_missing(collections: Collections) -> None:
@@ -116,6 +118,10 @@ async def _create_missing(collections: Collections) -> None:
             await collections.database[name].delete_one({"_id": "\x00made"})
 
 
-def unavailable(error: PyMongoError) -> Unavailable:
-    """Return the refusal for a driver error; its text stays out, as it may name hosts or values."""
+def refusal(error: PyMongoError) -> FhirError:
+    """Return what a driver error means; its text stays out, as it may name hosts or values."""
+    if isinstance(error, DocumentTooLarge) or getattr(error, "code", None) in TOO_LARGE:
+        return TooLarge(
+            "A resource or message is longer than the 16 MB that the database takes in one piece."
+        )
     return Unavailable(f"The database did not answer ({type(error).__name__}). Try again.")

@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 
 from fhir_server.store.access import visible_or_deleted
 from fhir_server.store.document import version
-from fhir_server.store.mongo import unavailable
+from fhir_server.store.mongo import refusal
 
 if TYPE_CHECKING:
     from pymongo.asynchronous.collection import AsyncCollection
@@ -77,7 +77,7 @@ class Reader:
             )
             found = {document["_id"]: document for document in await cursor.to_list()}
         except PyMongoError as error:
-            failure = unavailable(error)
+            failure = refusal(error)
         for key, future in wanted.items():
             if future.done():
                 continue

@@ -74,7 +74,7 @@ class Store:
         try:
             await self.collections.database.command("ping", maxTimeMS=2000)
         except PyMongoError as error:
-            raise mongo.unavailable(error) from error
+            raise mongo.refusal(error) from error
         return clocks.now() - started
 
     async def counts(self) -> dict[str, int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pymongo.errors import PyMongoError
 
-from fhir_server.store.mongo import unavailable
+from fhir_server.store.mongo import refusal
 from fhir_server.store.unit import Duplicate, Unit, run
 from kernel import log
 from kernel.errors import FhirError, Forbidden
@@ -97,7 +97,7 @@ class Writer:
         except PyMongoError as error:
             if not _transient(error) and len(group) == 1:
                 _log.error("store.failed", error=type(error).__name__)
-                group[0].fail(unavailable(error))
+                group[0].fail(refusal(error))
                 return
             for unit in group:
                 await self._alone(unit)
@@ -119,7 +119,7 @@ class Writer:
             except PyMongoError as error:
                 if not _transient(error) or attempt == ATTEMPTS - 1:
                     _log.error("store.failed", error=type(error).__name__, attempt=attempt)
-                    unit.fail(unavailable(error))
+                    unit.fail(refusal(error))
                     return
                 await asyncio.sleep(min(0.005 * 2**attempt, 0.5))
             except Duplicate:

@@ -9,6 +9,8 @@ import gzip
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from fhir_server.jsonio import decode
 from kernel.errors import BadStructure, TooLarge
 
@@ -39,13 +41,22 @@ def read(path: Path) -> bytes:
     return raw
 
 
-def from_json(raw: bytes) -> dict[str, Any]:
+class _Head(msgspec.Struct):
+    resourceType: str = ""
+    type: str = ""
+
+
+def from_json(raw: bytes) -> bytes | dict[str, Any]:
     """Return a Bundle to run: the file's own if it is a batch or transaction, else one made of it."""
+    try:
+        head = msgspec.json.decode(raw, type=_Head)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        head = _Head()  # it is told below what is wrong
+    if head.resourceType == "Bundle" and head.type in {"transaction", "batch"}:
+        return raw
     found = decode(raw)
     if found.get("resourceType") != "Bundle":
         return transaction([found])
-    if found.get("type") in {"transaction", "batch"}:
-        return found
     entries = found.get("entry")
     if not isinstance(entries, list):
         raise BadStructure("The Bundle has no `entry`.", "Bundle.entry")

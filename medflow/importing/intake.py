@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kernel import log
 from kernel.errors import BadStructure, BadValue, FhirError, TooLarge, Unavailable
-from medflow.importing import bundles, gateways
+from medflow.importing import bundles, gateways, order
 from medflow.importing.sources import Source, sources
 
 if TYPE_CHECKING:
@@ -60,19 +60,34 @@ async def intake(
     todo, others = await asyncio.to_thread(sources, paths)
     report = Report(len(todo), others)
     images = [source.path for source in todo if source.kind == "dicom"]
-    waiting = [source for source in todo if source.kind != "dicom"]
-    while waiting:
-        failures = await _round(parts, ctx, waiting, report, tell)
-        again = {failure.path for failure in failures if not failure.hopeless}
-        if len(again) == len(waiting):  # nothing that they could have waited for was stored
-            report.failed += failures
-            break
-        report.failed += [failure for failure in failures if failure.hopeless]
-        waiting = [source for source in waiting if source.path in again]
+    failures: list[Failure] = []
+    for group in await asyncio.to_thread(order.groups, todo):
+        again = {failure.path for failure in failures}
+        early = [source for source in todo if source.path in again]
+        failures = await _rounds(parts, ctx, [*early, *group], report, tell)
+    report.failed += failures
     if images:
         await _images(parts, images, report, tell)
     LOG.info("import.done", files=report.files, failed=len(report.failed))
     return report
+
+
+async def _rounds(
+    parts: Parts,
+    ctx: Context,
+    waiting: Sequence[Source],
+    report: Report,
+    tell: Callable[[int, int, int], None],
+) -> list[Failure]:
+    """Try the files until no more of them go in; return those that others may still help."""
+    while True:
+        failures = await _round(parts, ctx, waiting, report, tell)
+        report.failed += [failure for failure in failures if failure.hopeless]
+        failures = [failure for failure in failures if not failure.hopeless]
+        if not failures or len(failures) == len(waiting):
+            return failures
+        again = {failure.path for failure in failures}
+        waiting = [source for source in waiting if source.path in again]
 
 
 async def _round(

@@ -208,6 +208,14 @@ async def test_a_void_study_gets_no_report(desk: Desk, runner: AiRunner, status:
         await desk.report()
 
 
+async def test_a_study_of_an_import_gets_no_report(desk: Desk, runner: AiRunner) -> None:
+    stored = await desk.store()
+
+    await runner.handle([replace(stored, protocol="import")])
+
+    assert await desk.count("DiagnosticReport") == 0
+
+
 async def test_an_empty_study_gets_no_report(desk: Desk, runner: AiRunner) -> None:
     await runner.handle([await desk.store(0)])
 

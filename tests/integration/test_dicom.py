@@ -358,10 +358,9 @@ def raw_store(node: Running, file: bytes, uid: str | None = None) -> tuple[int, 
     request.DataSet = io.BytesIO(file[start:])
     association._reactor_checkpoint.clear()
     association.dimse.send_msg(request, association.accepted_contexts[0].context_id or 0)
-    _, response = association.dimse.get_msg(block=True)
+    response: Any = association.dimse.get_msg(block=True)[1]
     association._reactor_checkpoint.set()
     association.release()
-    assert isinstance(response, C_STORE)
     return int(response.Status), str(response.ErrorComment or "")
 
 
