@@ -118,11 +118,7 @@ class NodeServer(AssociationServer):
 
     def __init__(self, *args: Any, node: Node, **kwargs: Any) -> None:
         self.node = node
-        self._networks = tuple(
-            ipaddress.ip_network(part.strip())
-            for part in node.settings.allowed_peers.split(",")
-            if part.strip()
-        )
+        self._networks = _networks(node.settings.allowed_peers)
         kwargs["request_handler"] = NodeRequest
         super().__init__(*args, **kwargs)
 
@@ -156,6 +152,17 @@ class NodeServer(AssociationServer):
         found = ipaddress.ip_address(address.partition("%")[0])
         mapped = getattr(found, "ipv4_mapped", None)
         return any((mapped or found) in network for network in self._networks)
+
+
+def _networks(
+    listed: str,
+) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(
+            ipaddress.ip_network(part.strip()) for part in listed.split(",") if part.strip()
+        )
+    except ValueError as error:
+        raise ValueError(f"`MEDFLOW_DICOM__ALLOWED_PEERS`: {error}.") from None
 
 
 def requested(event: Any) -> None:
@@ -193,6 +200,7 @@ def acse_received(event: Any) -> None:
     """
     if not isinstance(event.primitive, A_RELEASE) or event.primitive.result is not None:
         return
+    event.assoc.server.node.bridge.flush()
     missing = event.assoc.pending.wait(HOLD_S)
     if missing:
         _log.warning("release.unindexed", peer=event.assoc.requestor.ae_title, instances=missing)

@@ -1,14 +1,17 @@
 """From durable files to FHIR: what was acknowledged gets indexed, whatever happens in between.
 
-Arrivals of one study and sender that wait together are merged in one write. A refusal that cannot
-change sets the file aside; anything else is tried again, and the file stays in `incoming/`, where
+Arrivals of one study and sender are collected and merged in one write, so that a study does not get
+a version per image: until nothing more comes, for a few seconds at most, or until somebody waits
+for them. A refusal that cannot change sets the file aside; anything else is tried again, and the file stays in `incoming/`, where
 the next start finds it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 BATCH: Final = 500  # instances merged in one write
 LONGEST_PAUSE_S: Final = 30.0
+IDLE_S: Final = 0.5  # a study is written when nothing of it came for as long
+LONGEST_S: Final = 5.0  # and after this, whatever comes
 _log = log.get("dicom.indexer")
 
 Fate = Literal["indexed", "unchanged", "set aside"]
@@ -46,6 +51,15 @@ class Arrival:
     )
 
 
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """The arrivals of one study and sender, and when to write them: monotonic seconds."""
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    latest: float = field(default_factory=lambda: time.monotonic() + LONGEST_S)
+    due: float = 0.0
+
+
 class Indexer:
     """A queue of arrivals and the one task, `run`, that empties it."""
 
@@ -54,7 +68,7 @@ class Indexer:
     def __init__(self, service: FhirService, archive: Archive) -> None:
         self._service = service
         self._archive = archive
-        self._queue: dict[tuple[str, str], list[Arrival]] = defaultdict(list)
+        self._queue: dict[tuple[str, str], Waiting] = defaultdict(Waiting)
         self._attempts: dict[tuple[str, str], int] = defaultdict(int)
         self._open: set[Arrival] = set()
         self._wake = asyncio.Event()
@@ -69,7 +83,7 @@ class Indexer:
         """Take a durable file; return once it is indexed or set aside, which may take long."""
         arrival = Arrival(file, peer, mapped)
         self._open.add(arrival)
-        self._push([arrival])
+        self._push([arrival], IDLE_S)
         try:
             fate = await arrival.done
             self.handled += 1
@@ -82,31 +96,51 @@ class Indexer:
         for arrival in self._open:
             arrival.done.cancel()
 
+    async def flush(self) -> None:
+        """Write now what was added before: somebody waits for it."""
+        for waiting in self._queue.values():
+            waiting.due = 0.0
+        self._wake.set()
+
     async def run(self) -> None:
         """Index what is added, until cancelled."""
         while True:
-            await self._wake.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._pause())
             self._wake.clear()
-            while self._queue:
-                key = next(iter(self._queue))
-                await self._round(key, self._queue.pop(key))
+            now = time.monotonic()
+            for key in [key for key, waiting in self._queue.items() if waiting.due <= now]:
+                await self._round(key, self._queue.pop(key).arrivals)
 
-    def _push(self, arrivals: Sequence[Arrival]) -> None:
+    def _pause(self) -> float | None:
+        """Return the seconds until something is due, None if nothing waits."""
+        if not self._queue:
+            return None
+        return max(0.0, min(one.due for one in self._queue.values()) - time.monotonic())
+
+    def _push(self, arrivals: Sequence[Arrival], delay_s: float = 0.0) -> None:
+        due = time.monotonic() + delay_s
         for arrival in arrivals:
-            self._queue[arrival.mapped.StudyInstanceUID, arrival.peer].append(arrival)
+            waiting = self._queue[arrival.mapped.StudyInstanceUID, arrival.peer]
+            waiting.arrivals.append(arrival)
+            waiting.due = min(due, waiting.latest)
+            if len(waiting.arrivals) >= BATCH:
+                waiting.due = 0.0
         self._wake.set()
 
     async def _round(self, key: tuple[str, str], waiting: Sequence[Arrival]) -> None:
         # A UID twice in one round waits for the next: by then the first copy is in its place.
         first = {arrival.mapped.SOPInstanceUID: arrival for arrival in reversed(waiting)}
         batch = [one for one in waiting if first[one.mapped.SOPInstanceUID] is one][:BATCH]
-        later = [one for one in waiting if one not in batch]
+        now = set(batch)
+        later = [one for one in waiting if one not in now]
         try:
             await self._index(key, batch)
         except FhirError as error:
             if error.status >= 500 or isinstance(error, Conflict) or error.status == 429:
                 self._retry(key, batch, error)
             else:
+                self._attempts.pop(key, None)
                 await self._set_aside(batch, error.code)
         except Exception as error:  # noqa: BLE001 - whatever broke, the images are kept and tried again
             self._retry(key, batch, error)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from dicom_node.archive import Archive
     from dicom_node.indexer import Fate
+    from dicom_node.mapping.imaging_study import Mapped
     from fhir_server.service import FhirService
 
 PEER: Final = "IMPORT"
@@ -67,20 +68,23 @@ async def submit(
     zone = zoneinfo.ZoneInfo(time_zone)
     fates: list[Fate | Refusal] = []
 
-    async def one(file: Path) -> Fate | Refusal:
+    def kept(file: Path) -> tuple[Path, Mapped] | Refusal:
         try:
-            found = await asyncio.to_thread(header.read, file)
-            made = mapped(found, zone)
-            kept = await asyncio.to_thread(_copy, archive, file, max_object_bytes, min_free_bytes)
+            made = mapped(header.read(file), zone)
+            return _copy(archive, file, max_object_bytes, min_free_bytes), made
         except (FhirError, OSError) as error:
             return Refusal(file, str(error))
-        return await indexer.add(kept, PEER, made)
+
+    async def one(taken: tuple[Path, Mapped] | Refusal) -> Fate | Refusal:
+        return taken if isinstance(taken, Refusal) else await indexer.add(taken[0], PEER, taken[1])
 
     running = asyncio.create_task(indexer.run())
     try:
         for start in range(0, len(files), TOGETHER):
             batch = files[start : start + TOGETHER]
-            fates += await asyncio.gather(*(one(file) for file in batch))
+            taken = [await asyncio.to_thread(kept, file) for file in batch]
+            *done, _ = await asyncio.gather(*map(one, taken), indexer.flush())
+            fates += done
             progress(len(batch))
     finally:
         running.cancel()

@@ -28,6 +28,10 @@ class Bridge:
         """Hand a durable file to the indexer; the future resolves once it is indexed."""
         return asyncio.run_coroutine_threadsafe(self.indexer.add(file, peer, mapped), self.loop)
 
+    def flush(self) -> None:
+        """Have everything indexed now that was handed over before."""
+        asyncio.run_coroutine_threadsafe(self.indexer.flush(), self.loop)
+
     @property
     def backlog(self) -> int:
         """How many instances wait for the index; read without a lock, so approximate."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dicom_node.mapping.merge import merge
 from dicom_node.mapping.patient import UNKNOWN_ISSUER, contradicts
+from dicom_node.mapping.values import text
 from fhir_server.model import Context, Origin, Principal
 from kernel import clock, ids, log
 from kernel.errors import Conflict, Gone, NotFound, PreconditionFailed
@@ -148,7 +149,7 @@ def _put(resource: Mapping[str, Any], version: int | None) -> dict[str, Any]:
 
 def _provenance(ctx: Context, mapped: Mapped, id: str) -> dict[str, Any]:
     """Return who first sent images of the study; one a study, by a derived id."""
-    sender = {"type": "Device", "display": ctx.origin.peer or "unknown"}
+    sender = {"type": "Device", "display": text(ctx.origin.peer) or "unknown"}
     return {
         "resourceType": "Provenance",
         "id": ids.derived("Provenance", "ImagingStudy", mapped.StudyInstanceUID),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fhir_server.interactions.entries import Entry
     from fhir_server.model import Context, Result
 
-AT_ONCE: Final = 32
+AT_ONCE: Final = 64
 
 _log = log.get("batch")
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fhir_server.interactions.criteria import Criteria
+from fhir_server.interactions.criteria import criterion, matched
 from fhir_server.model import Result
 from fhir_server.store.unit import Unit
 from kernel import ids
-from kernel.errors import MultipleMatches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from fhir_server.engine import Engine
     from fhir_server.model import Context, Resource
     from fhir_server.store.document import Change
-    from fhir_server.store.resolver import Resolver
 
 
 async def create(
@@ -43,19 +41,19 @@ async def create(
     if if_none_exist is None:
         unit = Unit(ctx.origin.protocol, [change])
         return (await engine.store.commit(unit))[0]
-    criteria = Criteria.of(engine, ctx, type, if_none_exist)
+    wanted = criterion(engine, ctx, type, if_none_exist)
     existing: list[str] = []
 
-    async def resolve(resolver: Resolver) -> Sequence[Change]:
-        existing[:] = await criteria.matches(resolver)
-        if len(existing) > 1:
-            raise MultipleMatches(f"More than one resource matches `{criteria.text[:200]}`.")
-        return [] if existing else [change]
+    async def resolve(found: list[list[str]]) -> Sequence[Change]:
+        existing[:] = found[0]
+        return [change] if matched(wanted, found[0]) is None else []
 
-    results = await engine.store.commit(Unit(ctx.origin.protocol, resolve=resolve))
+    unit = Unit(ctx.origin.protocol, criteria=[wanted], resolve=resolve)
+    results = await engine.store.commit(unit)
     if results:
         return results[0]
-    found = await engine.store.current(*criteria.split(existing[0]), criteria.access)
-    if found is None:  # deleted within the last milliseconds: then none exists
+    id = existing[0].partition("/")[2]
+    current = await engine.store.current(type, id, wanted.access)
+    if current is None:  # deleted within the last milliseconds: then none exists
         return await create(engine, ctx, type, body, if_none_exist=if_none_exist)
-    return Result(200, found, changed=False)
+    return Result(200, current, changed=False)

@@ -5,59 +5,61 @@ https://hl7.org/fhir/R4/http.html#cond-update
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
 from fhir_server.search.plan import plan
 from fhir_server.search.query import parse
-from kernel.errors import Invalid
+from fhir_server.store.matching import Criterion
+from kernel.errors import BadValue, Invalid, MultipleMatches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fhir_server.engine import Engine
-    from fhir_server.model import Access, Context
-    from fhir_server.store.resolver import Resolver
+    from fhir_server.model import Context
 
 
-@dataclass(frozen=True, slots=True)
-class Criteria:
-    """What must match, whose eyes look, and the text under which races are serialised."""
+def criterion(
+    engine: Engine,
+    ctx: Context,
+    type: str,
+    query: str | Sequence[tuple[str, str]],
+    *,
+    lock: bool = True,
+) -> Criterion:
+    """Read `identifier=a|b&…`, with or without a leading `Type?`, or decoded pairs.
 
-    type: str
-    condition: dict[str, Any]
-    access: Access
-    text: str
+    Raises:
+        Invalid: no criteria, or one that search would refuse.
+    """
+    parameters = _pairs(query) if isinstance(query, str) else list(query)
+    if not any(value for _, value in parameters):
+        raise Invalid("The criteria name no search parameter with a value to match by.")
+    parsed = parse(type, parameters, lenient=False, default_count=2, max_count=2)
+    text = f"{type}?{urlencode(sorted(parameters))}"
+    access = engine.authorise(ctx, type, "s")
+    return Criterion(text, plan(parsed, engine.zone).filter, access, lock)
 
-    @classmethod
-    def of(
-        cls, engine: Engine, ctx: Context, type: str, query: str | Sequence[tuple[str, str]]
-    ) -> Criteria:
-        """Read `identifier=a|b&…`, with or without a leading `Type?`, or decoded pairs.
 
-        Raises:
-            Invalid: no criteria, or one that search would refuse.
-        """
-        parameters = _pairs(query) if isinstance(query, str) else list(query)
-        if not any(value for _, value in parameters):
-            raise Invalid("The criteria name no search parameter with a value to match by.")
-        parsed = parse(type, parameters, lenient=False, default_count=2, max_count=2)
-        text = f"{type}?{urlencode(sorted(parameters))}"
-        access = engine.authorise(ctx, type, "s")
-        return cls(type, plan(parsed, engine.zone).filter, access, text)
+def matched(criterion: Criterion, found: Sequence[str], given: str = "") -> str | None:
+    """Return the id that conditional criteria select, None for none; `given` is the body's own.
 
-    async def matches(self, resolver: Resolver, *, lock: bool = True) -> list[str]:
-        """Return at most two references, inside the transaction."""
-        if lock:
-            await resolver.lock(self.text)
-        return await resolver.matches(self.condition, self.access)
-
-    @staticmethod
-    def split(reference: str) -> tuple[str, str]:
-        """Return type and id of `Type/id`."""
-        type, _, id = reference.partition("/")
-        return type, id
+    Raises:
+        MultipleMatches: there are two or more.
+        BadValue: the body names another id.
+    """
+    if len(found) > 1:
+        raise MultipleMatches(f"More than one resource matches `{criterion.text[:200]}`.")
+    if not found:
+        return None
+    id = found[0].partition("/")[2]
+    if given and given != id:
+        raise BadValue(
+            f"`id` is `{given[:80]}`, but `{found[0]}` matches. Leave `id` out or send that one.",
+            "id",
+        )
+    return id
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_server.interactions import references
-from fhir_server.interactions.criteria import Criteria
+from fhir_server.interactions.criteria import criterion, matched
 from fhir_server.interactions.entries import METHODS, Entry
 from fhir_server.interactions.fetch import fetch, written
 from fhir_server.interactions.references import Targets
-from fhir_server.interactions.update import matched
 from fhir_server.store.document import Change
 from fhir_server.store.unit import Unit
 from kernel import ids
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from fhir_server.engine import Engine
     from fhir_server.model import Access, Context, Message, Result
     from fhir_server.smart.scopes import Permission
-    from fhir_server.store.resolver import Resolver
+    from fhir_server.store.matching import Criterion
 
 PERMISSION: Final[dict[str, Permission]] = {"POST": "c", "PUT": "u", "DELETE": "d", "GET": "r"}
 ALONE: Final = 16
@@ -54,22 +53,21 @@ async def transaction(
             stored.
     """
     accesses = _authorise(engine, ctx, entries)
-    bodies = [entry.raw for entry in entries if entry.raw]
-    asked = references.conditional(bodies)
-    looked = {text: _criteria(engine, ctx, text) for text in asked}
+    criteria = _criteria(engine, ctx, entries)
     plan = _Plan()
 
-    async def resolve(resolver: Resolver) -> Sequence[Change]:
+    async def resolve(found: list[list[str]]) -> Sequence[Change]:
         nonlocal plan
-        plan = await _resolve(engine, ctx, entries, accesses, looked, resolver)
+        plan = await _resolve(engine, entries, accesses, criteria, found)
         return plan.changes
 
-    protocol = ctx.origin.protocol
-    if looked or any(entry.if_none_exist or (entry.query and entry.raw) for entry in entries):
-        unit = Unit(protocol, resolve=resolve, message=message)
+    alone = len(entries) > ALONE
+    if criteria:
+        wanted = list(criteria.values())
+        unit = Unit(ctx.origin.protocol, (), wanted, resolve, message, alone)
     else:
-        plan = await _resolve(engine, ctx, entries, accesses, {}, None)
-        unit = Unit(protocol, plan.changes, message=message, alone=len(entries) > ALONE)
+        changes = await resolve([])
+        unit = Unit(ctx.origin.protocol, changes, message=message, alone=alone)
     results = await engine.store.commit(unit)
     answers = [await _answer(engine, ctx, entry, plan, results) for entry in entries]
     return {"resourceType": "Bundle", "type": "transaction-response"} | (
@@ -87,25 +85,32 @@ def _authorise(
     }
 
 
-def _criteria(engine: Engine, ctx: Context, text: str) -> Criteria:
-    return Criteria.of(engine, ctx, text.partition("?")[0], text)
+def _criteria(engine: Engine, ctx: Context, entries: Sequence[Entry]) -> dict[int | str, Criterion]:
+    """Return what must be looked for: by entry number, and by text for conditional references."""
+    criteria: dict[int | str, Criterion] = {}
+    for entry in entries:
+        query = entry.if_none_exist if entry.method == "POST" else entry.query
+        if query and entry.raw:
+            criteria[entry.number] = criterion(engine, ctx, entry.type, query)
+    for text in references.conditional(entry.raw for entry in entries if entry.raw):
+        type = text.partition("?")[0]
+        criteria[text] = criterion(engine, ctx, type, text, lock=False)
+    return criteria
 
 
 async def _resolve(
     engine: Engine,
-    ctx: Context,
     entries: Sequence[Entry],
     accesses: dict[tuple[str, str], Access],
-    looked: dict[str, Criteria],
-    resolver: Resolver | None,
+    criteria: dict[int | str, Criterion],
+    found: list[list[str]],
 ) -> _Plan:
     plan = _Plan()
-    targets: dict[str, str] = {}
-    if resolver is not None:
-        targets = {text: await _match(text, it, resolver) for text, it in looked.items()}
+    matches = dict(zip(criteria, found, strict=True))
+    targets = {text: _only(text, hits) for text, hits in matches.items() if isinstance(text, str)}
     identity: dict[int, str] = {}
     for entry in entries:
-        reference = await _identity(engine, ctx, entry, plan, resolver)
+        reference = _identity(engine, entry, plan, criteria, matches)
         identity[entry.number] = reference
         if entry.full_url and reference:
             targets[entry.full_url] = reference
@@ -124,8 +129,7 @@ async def _resolve(
     return plan
 
 
-async def _match(text: str, criteria: Criteria, resolver: Resolver) -> str:
-    found = await criteria.matches(resolver, lock=False)
+def _only(text: str, found: list[str]) -> str:
     if len(found) == 1:
         return found[0]
     if found:
@@ -133,19 +137,21 @@ async def _match(text: str, criteria: Criteria, resolver: Resolver) -> str:
     raise PreconditionFailed(f"No resource matches the reference `{text[:200]}`.", code="not-found")
 
 
-async def _identity(
-    engine: Engine, ctx: Context, entry: Entry, plan: _Plan, resolver: Resolver | None
+def _identity(
+    engine: Engine,
+    entry: Entry,
+    plan: _Plan,
+    criteria: dict[int | str, Criterion],
+    matches: dict[int | str, list[str]],
 ) -> str:
     """Return the reference that an entry is about; "" for a search."""
     if entry.id:
         return f"{entry.type}/{entry.id}"
     if entry.method == "GET":
         return ""
-    query = entry.if_none_exist if entry.method == "POST" else entry.query
-    if query and resolver is not None:
-        criteria = Criteria.of(engine, ctx, entry.type, query)
+    if entry.number in criteria:
         given = engine.body(entry.type, entry.raw).id if entry.method == "PUT" else ""
-        id = matched(criteria.text, await criteria.matches(resolver), given)
+        id = matched(criteria[entry.number], matches[entry.number], given)
         if id is not None and entry.method == "POST":
             plan.existing[entry.number] = f"{entry.type}/{id}"
         if id is not None or given:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fhir_server.engine import check_id
-from fhir_server.interactions.criteria import Criteria
+from fhir_server.interactions.criteria import criterion, matched
 from fhir_server.store.unit import Unit
 from kernel import ids
-from kernel.errors import BadValue, MultipleMatches
+from kernel.errors import BadValue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from fhir_server.engine import Engine
     from fhir_server.model import Context, Resource, Result
     from fhir_server.store.document import Change
-    from fhir_server.store.resolver import Resolver
 
 
 async def update(
@@ -63,32 +62,12 @@ async def conditional_update(
         BadValue: the one that matches has another id than the body.
     """
     access = engine.authorise(ctx, type, "u")
-    criteria = Criteria.of(engine, ctx, type, query)
+    wanted = criterion(engine, ctx, type, query)
     given = engine.body(type, body)
 
-    async def resolve(resolver: Resolver) -> Sequence[Change]:
-        id = matched(criteria.text, await criteria.matches(resolver), given.id)
+    async def resolve(found: list[list[str]]) -> Sequence[Change]:
+        id = matched(wanted, found[0], given.id)
         return [engine.change(access, given, id or given.id or ids.new(), "PUT")]
 
-    unit = Unit(ctx.origin.protocol, resolve=resolve)
+    unit = Unit(ctx.origin.protocol, criteria=[wanted], resolve=resolve)
     return (await engine.store.commit(unit))[0]
-
-
-def matched(text: str, found: Sequence[str], given: str) -> str | None:
-    """Return the id that conditional criteria select, None for none.
-
-    Raises:
-        MultipleMatches: there are two or more.
-        BadValue: the body names another id.
-    """
-    if len(found) > 1:
-        raise MultipleMatches(f"More than one resource matches `{text[:200]}`.")
-    if not found:
-        return None
-    id = found[0].partition("/")[2]
-    if given and given != id:
-        raise BadValue(
-            f"`id` is `{given[:80]}`, but `{found[0]}` matches. Leave `id` out or send that one.",
-            "id",
-        )
-    return id

@@ -16,10 +16,10 @@ from pymongo.read_concern import ReadConcern
 
 from fhir_server.model import Result
 from fhir_server.store import document as documents
+from fhir_server.store import matching
 from fhir_server.store.access import both, visible_or_deleted
 from fhir_server.store.messages import message_document
 from fhir_server.store.mongo import DURABLE
-from fhir_server.store.resolver import Resolver
 from kernel.errors import FhirError, Forbidden, Gone, NotFound, PreconditionFailed
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from fhir_server.model import Access, Message
     from fhir_server.store.document import Change, Written
+    from fhir_server.store.matching import Criterion
     from fhir_server.store.mongo import Collections
     from kernel.clock import Clock
 
@@ -48,14 +49,16 @@ class Duplicate(Exception):
 class Unit:
     """Changes that are stored together or not at all.
 
-    `resolve`, when given, is called inside the transaction and returns the changes: conditional
-    interactions must look before they write. Such a unit and a large one run `alone`.
+    Conditional interactions must look before they write: `resolve` is then called inside the
+    transaction with at most two references for each of `criteria`, and returns the changes. It may
+    be called again. A large unit runs `alone`.
     `message` gets the references of the versions made once they are known.
     """
 
     protocol: str
     changes: Sequence[Change] = ()
-    resolve: Callable[[Resolver], Awaitable[Sequence[Change]]] | None = None
+    criteria: Sequence[Criterion] = ()
+    resolve: Callable[[list[list[str]]], Awaitable[Sequence[Change]]] | None = None
     message: Message | None = None
     alone: bool = False
     keys: frozenset[str] = frozenset()
@@ -64,8 +67,12 @@ class Unit:
     )
 
     def __post_init__(self) -> None:
-        self.alone = self.alone or self.resolve is not None
-        self.keys = frozenset(change.key for change in self.changes)
+        locks = (f"?{criterion.text}" for criterion in self.criteria if criterion.lock)
+        self.keys = frozenset([*(change.key for change in self.changes), *locks])
+
+    @property
+    def size(self) -> int:
+        return max(len(self.keys), 1)
 
     def fail(self, error: BaseException) -> None:
         if not self.future.done():
@@ -113,8 +120,7 @@ async def _write(
     messages: list[Document] = []
     events: list[list[Any]] = []
     now = clock()
-    resolver = Resolver(collections, session)
-    for unit, changes in await _resolved(group, resolver):
+    for unit, changes in await _resolved(collections, group, session):
         current = await _current(collections, changes, session)
         try:
             planned = [_plan(change, current.get(change.key), now) for change in changes]
@@ -138,12 +144,24 @@ async def _write(
 
 
 async def _resolved(
-    group: Sequence[Unit], resolver: Resolver
+    collections: Collections, group: Sequence[Unit], session: AsyncClientSession
 ) -> list[tuple[Unit, Sequence[Change]]]:
+    """Return what each unit changes; one whose criteria do not hold is told so and left out."""
+    criteria = [criterion for unit in group for criterion in unit.criteria]
+    if criteria:
+        await matching.lock(collections, criteria, session)
+    found = iter(await matching.matches(collections, criteria, session) if criteria else ())
     resolved: list[tuple[Unit, Sequence[Change]]] = []
     for unit in group:
-        changes = unit.changes if unit.resolve is None else await unit.resolve(resolver)
-        resolved.append((unit, changes))
+        own = [next(found) for _ in unit.criteria]
+        try:
+            changes = unit.changes if unit.resolve is None else await unit.resolve(own)
+        except FhirError as error:
+            if len(group) == 1:
+                raise
+            unit.fail(error)
+        else:
+            resolved.append((unit, changes))
     return resolved
 
 

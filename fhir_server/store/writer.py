@@ -70,14 +70,14 @@ class Writer:
         size = 0
         for unit in self._waiting:
             blocked = not unit.keys.isdisjoint(self._busy) or not unit.keys.isdisjoint(taken)
-            full = group and (unit.alone or group[0].alone or size + len(unit.keys) > GROUP)
+            full = group and (unit.alone or group[0].alone or size + unit.size > GROUP)
             if blocked or full:
                 later.append(unit)
                 taken |= unit.keys  # whoever comes after must not overtake
                 continue
             group.append(unit)
             taken |= unit.keys
-            size += len(unit.keys)
+            size += unit.size
         self._waiting = later
         return group
 

@@ -73,15 +73,20 @@ def start(data_dir: Path, *options: str, **settings: str) -> Server:
     until(
         lambda: server.process.poll() is not None or server.endpoints["pid"] == server.process.pid
     )
-    assert server.process.poll() is None, server.log
+    assert server.process.poll() is None, f"It ended with {server.process.poll()}:\n{server.log}"
     return server
 
 
-def medflow(data_dir: Path, *arguments: str, given: bytes = b"", **settings: str) -> Any:
-    """Run a command to its end, and return what `subprocess.run` does."""
+def medflow(
+    data_dir: Path,
+    *arguments: str,
+    given: bytes = b"",
+    settings: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "medflow", *arguments],
-        env=environ(data_dir, **settings),
+        env=environ(data_dir, **(settings or {})),
         input=given,
         capture_output=True,
         timeout=DEADLINE_S,

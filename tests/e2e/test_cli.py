@@ -57,14 +57,14 @@ def test_a_client_that_was_added_is_listed_without_its_secret(tmp_path: Path) ->
 
 
 def test_a_name_that_is_taken_is_one_sentence(running_server: running.Server) -> None:
-    for _ in range(2):
-        done = running.medflow(
-            running_server.data_dir,
-            *("user", "add", "twice", "--role", "nurse", "--password-stdin"),
-            given=b"secret\n",
-        )
+    command = ("user", "add", "twice", "--role", "nurse", "--password-stdin")
 
-    assert (done.returncode, done.stderr) == (1, b"A user named `twice` exists already.\n")
+    first, again = (
+        running.medflow(running_server.data_dir, *command, given=b"secret\n") for _ in range(2)
+    )
+
+    assert first.returncode == 0
+    assert (again.returncode, again.stderr) == (1, b"A user named `twice` exists already.\n")
 
 
 def test_an_import_that_fails_in_part_is_status_one(
