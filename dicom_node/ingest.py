@@ -83,7 +83,7 @@ async def submit(
         for start in range(0, len(files), TOGETHER):
             batch = files[start : start + TOGETHER]
             taken = [await asyncio.to_thread(kept, file) for file in batch]
-            *done, _ = await asyncio.gather(*map(one, taken), indexer.flush())
+            done, _ = await asyncio.gather(asyncio.gather(*map(one, taken)), indexer.flush())
             fates += done
             progress(len(batch))
     finally:

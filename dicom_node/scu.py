@@ -5,11 +5,13 @@ DICOM PS3.4 §A (verification), §B (storage). The functions block.
 
 from __future__ import annotations
 
+import socket
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pydicom
+from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.presentation import build_context
 
@@ -97,6 +99,11 @@ def _send(association: Association, path: Path) -> Sent:
     return Sent(path, int(answer.Status), str(answer.get("ErrorComment", "")))
 
 
+def _connected(event: Any) -> None:
+    """Send small PDUs at once: waiting for the peer's acknowledgement costs 40 ms a file."""
+    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 @contextmanager
 def _associated(peer: Peer, contexts: list[PresentationContext]) -> Iterator[Association]:
     silence()
@@ -104,7 +111,12 @@ def _associated(peer: Peer, contexts: list[PresentationContext]) -> Iterator[Ass
     entity.connection_timeout = entity.acse_timeout = TIMEOUT_S
     entity.dimse_timeout = entity.network_timeout = TIMEOUT_S
     association = entity.associate(
-        peer.host, peer.port, contexts=contexts, ae_title=peer.called, max_pdu=131_072
+        peer.host,
+        peer.port,
+        contexts=contexts,
+        ae_title=peer.called,
+        max_pdu=131_072,
+        evt_handlers=[(evt.EVT_CONN_OPEN, _connected)],
     )
     if not association.is_established:
         reason = "rejected the association" if association.is_rejected else "does not answer"

@@ -34,6 +34,7 @@ ARTIM_S: Final = 10.0  # PS3.8 §9.1.5: an association has to be asked for withi
 LOOK_S: Final = 0.05  # between two looks whether the peer is gone
 CLOSED: Final = "Evt17"  # PS3.8 §9.2.2, table 9-10
 INVALID: Final = "Evt19"
+_QUICK_ACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux
 _log = log.get("dicom.upper_layer")
 
 
@@ -116,6 +117,7 @@ class BoundedUpperLayer(DULServiceProvider):
         """Read one PDU and queue it; return the event of the state machine that it is."""
         waiting = self.state_machine.current_state == "Sta2"
         deadline = time.monotonic() + (ARTIM_S if waiting else self.network_timeout or ARTIM_S)
+        self._acknowledge()
         head = self._read(6, deadline)
         kind, length = struct.unpack(">BxL", head)
         if kind not in range(1, 8) or length > self._longest(kind):
@@ -129,6 +131,11 @@ class BoundedUpperLayer(DULServiceProvider):
             return INVALID
         self._recv_pdu.put(pdu)
         return event
+
+    def _acknowledge(self) -> None:
+        """Acknowledge at once: senders with Nagle's algorithm wait 40 ms a file for it otherwise."""
+        if self.socket is not None and self.socket.socket is not None and _QUICK_ACK is not None:
+            self.socket.socket.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
 
     def _longest(self, kind: int) -> int:
         if kind == 0x04:

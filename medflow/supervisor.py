@@ -39,8 +39,13 @@ async def serve(settings: Settings, roles: Sequence[str], tell: Callable[[str], 
         CannotStart: a part did not start; what had started is stopped again.
     """
     stopping = asyncio.Event()
+
+    def stop(number: signal.Signals) -> None:
+        LOG.info("server.stop", signal=number.name)
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
     with claim(settings.data_dir):
         endpoints.remove(settings.data_dir)  # of a run that was killed
         run = Run(settings, roles)

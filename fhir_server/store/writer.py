@@ -18,12 +18,21 @@ from kernel import log
 from kernel.errors import FhirError, Forbidden
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from fhir_server.model import Result
     from fhir_server.store.mongo import Collections
     from kernel.clock import Clock
 
-LANES: Final = 2
-"""Transactions under way at once in one process."""
+SMALL: Final = "small"
+LARGE: Final = "large"
+LANES: Final = {SMALL: 1, LARGE: 3}
+"""Transactions under way at once in one process.
+
+One lane for small units makes the largest groups: at 16 writers it did 1,424 creates/s with 538 µs
+of CPU each where two lanes did 745-904/s with 764-883 µs. Large units gain nothing from company, so
+they run side by side.
+"""
 GROUP: Final = 256
 """Most changes that share a transaction; a larger unit goes alone."""
 ATTEMPTS: Final = 12
@@ -35,10 +44,13 @@ _log = log.get("store")
 class Writer:
     """Collects units while transactions are under way and commits them in groups."""
 
-    def __init__(self, collections: Collections, clock: Clock, lanes: int = LANES) -> None:
+    def __init__(
+        self, collections: Collections, clock: Clock, lanes: Mapping[str, int] = LANES
+    ) -> None:
         self._collections = collections
         self._clock = clock
         self._lanes = lanes
+        self._under_way = dict.fromkeys(lanes, 0)
         self._waiting: list[Unit] = []
         self._busy: set[str] = set()  # keys that a transaction under way touches
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,36 +68,42 @@ class Writer:
         return await asyncio.shield(unit.future)
 
     def _start(self) -> None:
-        while len(self._tasks) < self._lanes and (group := self._take()):
+        while group := self._take():
             keys = {key for unit in group for key in unit.keys}
             self._busy |= keys
-            task = asyncio.create_task(self._run(group, keys))
+            lane = LARGE if group[0].alone else SMALL
+            self._under_way[lane] += 1
+            task = asyncio.create_task(self._run(group, keys, lane))
             self._tasks.add(task)
 
     def _take(self) -> list[Unit]:
         """Return the next units that can share a transaction: no key twice, none in flight."""
         group: list[Unit] = []
         later: list[Unit] = []
-        taken: set[str] = set()
+        taken = set(self._busy)
         size = 0
         for unit in self._waiting:
-            blocked = not unit.keys.isdisjoint(self._busy) or not unit.keys.isdisjoint(taken)
-            full = group and (unit.alone or group[0].alone or size + unit.size > GROUP)
-            if blocked or full:
+            if unit.keys.isdisjoint(taken) and self._fits(unit, group, size):
+                group.append(unit)
+                size += unit.size
+            else:
                 later.append(unit)
-                taken |= unit.keys  # whoever comes after must not overtake
-                continue
-            group.append(unit)
-            taken |= unit.keys
-            size += unit.size
+            taken |= unit.keys  # whoever comes after must not overtake
         self._waiting = later
         return group
 
-    async def _run(self, group: list[Unit], keys: set[str]) -> None:
+    def _fits(self, unit: Unit, group: Sequence[Unit], size: int) -> bool:
+        lane = LARGE if unit.alone else SMALL
+        if not group:
+            return self._under_way[lane] < self._lanes[lane]
+        return not unit.alone and not group[0].alone and size + unit.size <= GROUP
+
+    async def _run(self, group: list[Unit], keys: set[str], lane: str) -> None:
         try:
             await self._settle(group)
         finally:
             self._busy -= keys
+            self._under_way[lane] -= 1
             task = asyncio.current_task()
             if task is not None:
                 self._tasks.discard(task)

@@ -274,6 +274,7 @@ async def test_scopes_that_are_not_the_clients_are_refused(
 async def test_the_openapi_document_describes_fhir_too(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
 
+    assert document["openapi"] == "3.0.3"
     assert "/fhir/{type}/{id}" in document["paths"]
     assert "/auth/token" in document["paths"]
     docs = await client.get("/docs")
