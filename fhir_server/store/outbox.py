@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 BATCH: Final = 500
-TOKEN_LOST: Final = frozenset({280, 286, 260})
-"""ChangeStreamFatalError, ChangeStreamHistoryLost, InvalidResumeToken."""
+TOKEN_LOST: Final = frozenset({280, 286, 260, 40647, 40649, 40650, 50788, 50795, 50797, 50811})
+"""ChangeStreamFatalError, ChangeStreamHistoryLost, InvalidResumeToken, and malformed tokens."""
 SLOWEST_RETRY_S: Final = 60.0
 MOVE_EVERY_S: Final = 1.0
 MARGIN: Final = timedelta(minutes=10)
