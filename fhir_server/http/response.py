@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -120,8 +121,13 @@ def version_headers(version: Version) -> list[tuple[bytes, bytes]]:
     """Return `ETag` and `Last-Modified`."""
     return [
         (b"etag", etag(version.version).encode()),
-        (b"last-modified", formatdate(version.updated // 1000, usegmt=True).encode()),
+        (b"last-modified", _http_date(version.updated // 1000)),
     ]
+
+
+@lru_cache(maxsize=4096)
+def _http_date(seconds: int) -> bytes:
+    return formatdate(seconds, usegmt=True).encode()
 
 
 def _unchanged(request: Request, version: Version) -> bool:
