@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,7 +17,7 @@ LISTENERS = {"http": "Web app", "fhir": "FHIR R4", "dicomweb": "DICOMweb"}
 
 def greeting(endpoints: Mapping[str, Any], mode: str, demo: Demo | None) -> str:
     """Return the text, with the secrets of new accounts in it if there are any."""
-    parts = (_where(endpoints), _accounts(endpoints, demo), _tries(endpoints, mode))
+    parts = (_where(endpoints), _accounts(endpoints, mode, demo), _tries(endpoints, mode))
     paragraphs = ["\n".join(part) for part in map(list, parts) if part]
     return "\n\n".join(["MedFlow is ready. Stop it with Ctrl-C.", *paragraphs]) + "\n"
 
@@ -33,7 +36,7 @@ def tries(endpoints: Mapping[str, Any], mode: str) -> list[tuple[str, str]]:
         found.append(
             (
                 "Send an HL7 v2 message",
-                f"medflow hl7 send FILE --host {at['host']} --port {at['port']}",
+                f"{command()} hl7 send FILE --host {at['host']} --port {at['port']}",
             )
         )
     if "dicom" in endpoints:
@@ -42,6 +45,15 @@ def tries(endpoints: Mapping[str, Any], mode: str) -> list[tuple[str, str]]:
             ("Send an image", f"storescu -aec {at['ae_title']} {at['host']} {at['port']} FILE")
         )
     return found
+
+
+def command() -> str:
+    """Return how to call `medflow` from where the server was started."""
+    if shutil.which("medflow"):
+        return "medflow"
+    own = Path(sys.executable).with_name("medflow")
+    here = Path.cwd()
+    return str(own.relative_to(here)) if own.is_relative_to(here) else str(own)
 
 
 def _where(endpoints: Mapping[str, Any]) -> Iterator[str]:
@@ -55,8 +67,15 @@ def _where(endpoints: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {'DICOM':<10} {at['ae_title']} at {at['host']}:{at['port']}"
 
 
-def _accounts(endpoints: Mapping[str, Any], demo: Demo | None) -> Iterator[str]:
+def _accounts(endpoints: Mapping[str, Any], mode: str, demo: Demo | None) -> Iterator[str]:
     if demo is None:
+        if mode == "builtin" and "http" in endpoints:
+            yield "Get a token:"
+            yield (
+                "  curl -u CLIENT_ID:SECRET -d grant_type=client_credentials"
+                f" {endpoints['http']['url']}/auth/token"
+            )
+            yield f"  A new client: {command()} client add --name NAME --scope 'system/*.cruds' --secret"
         return
     yield "This is the first start. These accounts are new, and shown only now:"
     yield f"  user    {demo.user}   password {demo.password}"

@@ -11,11 +11,18 @@ from fhir_server.model import EVERYTHING, Context, Origin, Principal
 from fhir_server.service import FhirService
 from fhir_server.store import mongo
 from fhir_server.store.store import Store
+from kernel import log
 from kernel.settings import Fhir
 from medflow.embedded import mongodb, redis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+
+@pytest.fixture(autouse=True)
+def logging_from_debug_on() -> None:
+    """A command that ran in this process may have left the log at another level."""
+    log.configure("DEBUG")
 
 
 @pytest_asyncio.fixture(scope="session")

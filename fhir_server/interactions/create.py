@@ -39,7 +39,7 @@ async def create(
     access = engine.authorise(ctx, type, "c")
     change = engine.change(access, engine.body(type, body), ids.new(), "POST")
     if if_none_exist is None:
-        unit = Unit(ctx.origin.protocol, [change])
+        unit = Unit(ctx, [change])
         return (await engine.store.commit(unit))[0]
     wanted = criterion(engine, ctx, type, if_none_exist)
     existing: list[str] = []
@@ -48,7 +48,7 @@ async def create(
         existing[:] = found[0]
         return [change] if matched(wanted, found[0]) is None else []
 
-    unit = Unit(ctx.origin.protocol, criteria=[wanted], resolve=resolve)
+    unit = Unit(ctx, criteria=[wanted], resolve=resolve)
     results = await engine.store.commit(unit)
     if results:
         return results[0]

@@ -28,4 +28,4 @@ async def delete(
     """
     access = engine.authorise(ctx, type, "d")
     change = Change(access, type, check_id(id), "DELETE", None, expect=if_match)
-    return (await engine.store.commit(Unit(ctx.origin.protocol, [change])))[0]
+    return (await engine.store.commit(Unit(ctx, [change])))[0]

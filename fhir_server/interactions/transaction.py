@@ -64,10 +64,10 @@ async def transaction(
     alone = len(entries) > ALONE
     if criteria:
         wanted = list(criteria.values())
-        unit = Unit(ctx.origin.protocol, (), wanted, resolve, message, alone)
+        unit = Unit(ctx, (), wanted, resolve, message, alone)
     else:
         changes = await resolve([])
-        unit = Unit(ctx.origin.protocol, changes, message=message, alone=alone)
+        unit = Unit(ctx, changes, message=message, alone=alone)
     results = await engine.store.commit(unit)
     answers = [await _answer(engine, ctx, entry, plan, results) for entry in entries]
     return {"resourceType": "Bundle", "type": "transaction-response"} | (

@@ -44,7 +44,7 @@ async def update(
     if given.id != id:
         said = f"is `{given.id[:80]}`" if given.id else "is missing"
         raise BadValue(f"`id` {said}, but the URL says `{id}`.", f"{type}.id")
-    unit = Unit(ctx.origin.protocol, [change])
+    unit = Unit(ctx, [change])
     return (await engine.store.commit(unit))[0]
 
 
@@ -69,5 +69,5 @@ async def conditional_update(
         id = matched(wanted, found[0], given.id)
         return [engine.change(access, given, id or given.id or ids.new(), "PUT")]
 
-    unit = Unit(ctx.origin.protocol, criteria=[wanted], resolve=resolve)
+    unit = Unit(ctx, criteria=[wanted], resolve=resolve)
     return (await engine.store.commit(unit))[0]

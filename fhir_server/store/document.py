@@ -12,7 +12,9 @@ from fhir_server.jsonio import stamp
 from fhir_server.model import Version
 
 if TYPE_CHECKING:
-    from fhir_server.model import Access
+    from collections.abc import Sequence
+
+    from fhir_server.model import Access, Context
     from fhir_server.search.extract import Indexed
     from kernel.events import Action
 
@@ -55,14 +57,21 @@ class Written:
     created: bool = field(default=False)
 
 
-def document(change: Change, version: int, now: int, tokens: list[int]) -> Document:
-    """Return the document of the new version; `tokens` are those of what a deletion deletes."""
-    made: Document = {"_id": change.key, "v": version, "u": now, "m": change.method}
+def document(
+    change: Change, version: int, now: int, origin: list[str], deleted: Sequence[int] = ()
+) -> Document:
+    """Return the document of the new version; `deleted` are the tokens of what is deleted."""
+    made: Document = {"_id": change.key, "v": version, "u": now, "m": change.method, "o": origin}
     if change.body is None or change.indexed is None:
-        return made | {"kx": tokens}
+        return made | {"kx": list(deleted)}
     made["b"] = stamp(change.body, change.type, change.id, version, now)
     made["h"] = change.hash
     return made | index_fields(change.indexed, now)
+
+
+def origin(ctx: Context) -> list[str]:
+    """Return who made a version: protocol, principal, peer and the message that it came with."""
+    return [ctx.origin.protocol, ctx.principal.name, ctx.origin.peer, ctx.origin.message]
 
 
 def index_fields(indexed: Indexed, updated: int) -> Document:
@@ -83,7 +92,7 @@ def index_fields(indexed: Indexed, updated: int) -> Document:
 
 def superseded(old: Document) -> Document:
     """Return the history document of a version that is current no more."""
-    kept = {name: old[name] for name in ("v", "u", "m", "b", "k", "kx") if name in old}
+    kept = {name: old[name] for name in ("v", "u", "m", "o", "b", "k", "kx") if name in old}
     return {"_id": history_key(old["_id"], old["v"])} | kept
 
 

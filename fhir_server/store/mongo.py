@@ -11,7 +11,7 @@ https://www.mongodb.com/docs/manual/core/transactions/
     clients, users, tokens   accounts
 
 Fields of a resource document: `v` version, `u` last update (ms), `m` method, `b` the exact JSON,
-`h` content hash, `i` index generation; for search `k` tokens, `s` strings, `q` ranges, `p` patient,
+`h` content hash, `o` origin (protocol, principal, peer, message), `i` index generation; for search `k` tokens, `s` strings, `q` ranges, `p` patient,
 `d` primary date (ms); of a deletion only `kx`, the tokens that decide who may know of it.
 """
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pymongo.asynchronous.client_session import AsyncClientSession
 
-    from fhir_server.model import Access, Message
+    from fhir_server.model import Access, Context, Message
     from fhir_server.store.document import Change, Written
     from fhir_server.store.matching import Criterion
     from fhir_server.store.mongo import Collections
@@ -55,7 +55,7 @@ class Unit:
     `message` gets the references of the versions made once they are known.
     """
 
-    protocol: str
+    ctx: Context
     changes: Sequence[Change] = ()
     criteria: Sequence[Criterion] = ()
     resolve: Callable[[list[list[str]]], Awaitable[Sequence[Change]]] | None = None
@@ -122,8 +122,9 @@ async def _write(
     now = clock()
     for unit, changes in await _resolved(collections, group, session):
         current = await _current(collections, changes, session)
+        origin = documents.origin(unit.ctx)
         try:
-            planned = [_plan(change, current.get(change.key), now) for change in changes]
+            planned = [_plan(change, current.get(change.key), now, origin) for change in changes]
         except FhirError as error:
             if len(group) == 1:
                 raise
@@ -133,7 +134,13 @@ async def _write(
         made = [written for _, written in planned if written is not None]
         writes += made
         events += [
-            [w.document["_id"], w.document["v"], w.action, unit.protocol, w.document["u"]]
+            [
+                w.document["_id"],
+                w.document["v"],
+                w.action,
+                unit.ctx.origin.protocol,
+                w.document["u"],
+            ]
             for w in made
         ]
         if unit.message is not None:
@@ -181,7 +188,9 @@ async def _current(
     return {stored["_id"]: stored for stored in await found.to_list()}
 
 
-def _plan(change: Change, old: Document | None, now: int) -> tuple[Result, Written | None]:
+def _plan(
+    change: Change, old: Document | None, now: int, origin: list[str]
+) -> tuple[Result, Written | None]:
     """Decide what one change does.
 
     Raises:
@@ -191,23 +200,25 @@ def _plan(change: Change, old: Document | None, now: int) -> tuple[Result, Writt
     """
     _expect(change, old)
     if change.body is None:
-        return _plan_deletion(change, old, now)
+        return _plan_deletion(change, old, now, origin)
     if change.indexed is not None and not change.access.admits(change.indexed.tokens):
         raise Forbidden(f"`{change.key}` is outside of what you may write.", change.type)
     if old is not None and old.get("h") == change.hash:
         return Result(200, documents.version(old), changed=False), None
-    new = documents.document(change, _next(old), _after(old, now), [])
+    new = documents.document(change, _next(old), _after(old, now), origin)
     created = old is None or "b" not in old
     written = documents.Written(new, old, "create" if created else "update")
     return Result(201 if created else 200, documents.version(new)), written
 
 
-def _plan_deletion(change: Change, old: Document | None, now: int) -> tuple[Result, Written | None]:
+def _plan_deletion(
+    change: Change, old: Document | None, now: int, origin: list[str]
+) -> tuple[Result, Written | None]:
     if old is None:
         raise NotFound(f"Resource `{change.key}` was not found.", change.type)
     if "b" not in old:
         raise Gone(f"Resource `{change.key}` was deleted before.", change.type)
-    new = documents.document(change, _next(old), _after(old, now), old["k"])
+    new = documents.document(change, _next(old), _after(old, now), origin, old["k"])
     return Result(204, documents.version(new)), documents.Written(new, old, "delete")
 
 

@@ -293,3 +293,19 @@ async def test_a_deletion_is_known_to_those_who_knew_the_resource(
         await service.read(me, "Patient", "a")
     with pytest.raises(NotFound):
         await service.read(other, "Patient", "a")
+
+
+async def test_each_version_keeps_where_it_came_from(
+    service: FhirService, ctx: Context, store: Store
+) -> None:
+    mllp = Context(Principal("lab", ("system/*.cruds",)), Origin("hl7v2", "10.0.0.7", "MSG-1"))
+    await service.update(mllp, "Patient", "a", PATIENT | {"id": "a"})
+    await service.delete(ctx, "Patient", "a")
+
+    old = await store.collections.history.find_one({})
+    new = await store.collections.resources.find_one({})
+
+    assert old is not None
+    assert old["o"] == ["hl7v2", "lab", "10.0.0.7", "MSG-1"]
+    assert new is not None
+    assert new["o"] == ["rest", "tester", "tester", "test"]

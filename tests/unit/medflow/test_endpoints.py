@@ -97,6 +97,13 @@ def test_the_greeting_shows_new_accounts_and_how_to_use_them() -> None:
     assert "http://127.0.0.1:8000/auth/token" in text
 
 
+def test_a_later_start_says_how_to_get_a_token_too() -> None:
+    text = greeting(document(load({}), LISTENING, "", ""), "builtin", None)
+
+    assert "curl -u CLIENT_ID:SECRET" in text
+    assert "client add --name NAME" in text
+
+
 def test_the_greeting_names_three_things_to_try() -> None:
     text = greeting(document(load({}), LISTENING, "", ""), "open", None)
 
