@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from dicom_node.web import wado
 from fhir_server.http.app import create_app, include
-from medflow import admin, home
+from medflow import admin, home, metrics
 from medflow.archive import archive
 
 if TYPE_CHECKING:
@@ -22,5 +22,6 @@ def application(parts: Parts) -> FastAPI:
     app = create_app(parts.service, parts.accounts, parts.settings)
     images = APIRouter(prefix="/dicomweb")
     images.include_router(wado.router(parts.service, archive(parts.settings), app.state.context))
-    include(app, [home.router(parts), images, admin.router(parts, app.state.context)])
+    routers = [home.router(parts), metrics.router(parts), images]
+    include(app, [*routers, admin.router(parts, app.state.context)])
     return app

@@ -65,8 +65,8 @@ class FhirApi:
 
     async def _answer(self, request: Request) -> Response:
         check_format(request)
-        if request.path == "metadata":
-            response = await routes.metadata(self, request)
+        if request.path in routes.PUBLIC:
+            response = routes.public(self, request)
         else:
             response = await self._authorised(request)
         return pretty(response) if request.parameter("_pretty") == "true" else response
@@ -85,7 +85,8 @@ class FhirApi:
 
 async def _send(scope: Scope, send: Send, response: Response, request: Request | None) -> None:
     length = b"%d" % len(response.body)
-    headers = [*ALWAYS, *response.headers]
+    own = {name for name, _ in response.headers}
+    headers = [*(pair for pair in ALWAYS if pair[0] not in own), *response.headers]
     if response.status not in {204, 304}:
         headers.append((b"content-length", length))
     if request is not None:

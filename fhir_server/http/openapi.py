@@ -39,6 +39,7 @@ def _paths() -> dict[str, Any]:
     return {
         "/fhir": {"post": _operation("batch or transaction", body=True)},
         "/fhir/metadata": {"get": _operation("capabilities")},
+        "/fhir/.well-known/smart-configuration": {"get": _operation("how to get a token")},
         "/fhir/{type}": {
             "parameters": _path("type"),
             "get": _operation("search-type"),

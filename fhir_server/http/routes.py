@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from fhir_server import jsonio
 from fhir_server.http.request import segments
 from fhir_server.http.response import Response, of_json, of_result, of_version
+from fhir_server.http.smart_configuration import smart_configuration
 from fhir_server.interactions.etag import version_of
 from fhir_server.tables import RESOURCE_TYPES
 from kernel.errors import BadValue, Invalid, MethodNotAllowed, NotFound
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from fhir_server.model import Context, Result
 
 VERSION: Final = re.compile(r"[1-9]\d{0,8}", re.ASCII)
+METADATA: Final = "metadata"
+PUBLIC: Final = frozenset({METADATA, ".well-known/smart-configuration"})
 GENERAL: Final = frozenset({"_format", "_pretty"})
 """Parameters of any request; they are no search criteria."""
 SECURITY: Final = {
@@ -36,10 +40,13 @@ SECURITY: Final = {
 }
 
 
-async def metadata(api: FhirApi, request: Request) -> Response:
-    """Answer `GET /metadata`, which needs no token."""
+def public(api: FhirApi, request: Request) -> Response:
+    """Answer what needs no token: `/metadata`, and how to get one."""
     _only(request, "GET", "HEAD")
-    return of_json(200, api.service.capabilities(request.base, SECURITY))
+    if request.path == METADATA:
+        return of_json(200, api.service.capabilities(request.base, SECURITY))
+    headers = [(b"content-type", b"application/json")]
+    return Response(200, jsonio.encode(smart_configuration(request.base)), headers)
 
 
 async def route(api: FhirApi, request: Request, ctx: Context) -> Response:

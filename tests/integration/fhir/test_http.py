@@ -226,6 +226,15 @@ async def test_without_a_token_nothing_but_metadata_is_told(guarded: httpx.Async
     assert refused.headers["www-authenticate"].startswith("Bearer")
 
 
+async def test_how_to_get_a_token_is_public(guarded: httpx.AsyncClient) -> None:
+    answer = await guarded.get("/fhir/.well-known/smart-configuration")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json()["token_endpoint"] == "http://h/auth/token"
+    assert answer.json()["grant_types_supported"] == ["client_credentials"]
+
+
 async def test_a_client_gets_a_token_for_its_scopes(
     guarded: httpx.AsyncClient, store: Store
 ) -> None:
