@@ -129,19 +129,19 @@ def _moment(token: Any) -> datetime | None:
 
 
 async def occupied(collections: Collections) -> dict[str, int]:
-    """Return how many documents are where a restore wants to put some; `{}` is an empty database.
+    """Return about how many documents are where a restore puts some; `{}` is an empty database.
 
     Bookmarks do not count: each server writes some, and without events they mean nothing.
     """
+    found: dict[str, int] = {}
     try:
-        counts = {
-            name: await collections.database[name].count_documents({})
-            for name in KEPT
-            if name != "bookmarks"
-        }
+        for name in KEPT:
+            collection = collections.database[name]
+            if name != "bookmarks" and await collection.find_one({}, {"_id": 1}) is not None:
+                found[name] = max(1, await collection.estimated_document_count())
     except PyMongoError as error:
         raise refusal(error) from error
-    return {name: count for name, count in counts.items() if count}
+    return found
 
 
 class Staged:

@@ -113,9 +113,10 @@ class Writer:
         try:
             await run(self._collections, group, self._clock)
         except PyMongoError as error:
-            if not _transient(error) and len(group) == 1:
-                _log.error("store.failed", error=type(error).__name__)
-                group[0].fail(refusal(error))
+            if _unknown(error) or (len(group) == 1 and not _transient(error)):
+                _log.error("store.failed", error=type(error).__name__, units=len(group))
+                for unit in group:
+                    unit.fail(refusal(error))
                 return
             for unit in group:
                 await self._alone(unit)
@@ -150,6 +151,11 @@ class Writer:
                 return
             else:
                 return
+
+
+def _unknown(error: PyMongoError) -> bool:
+    """Whether the commit may have happened: then nobody is told yes, and nothing is tried again."""
+    return error.has_error_label("UnknownTransactionCommitResult")
 
 
 def _transient(error: PyMongoError) -> bool:
