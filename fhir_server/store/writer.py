@@ -112,24 +112,19 @@ class Writer:
     async def _settle(self, group: list[Unit]) -> None:
         try:
             await run(self._collections, group, self._clock)
-        except PyMongoError as error:
-            if _unknown(error) or (len(group) == 1 and not _transient(error)):
+        except (PyMongoError, Duplicate) as error:
+            if isinstance(error, PyMongoError) and not _worth_trying(error, group):
                 _log.error("store.failed", error=type(error).__name__, units=len(group))
-                for unit in group:
-                    unit.fail(refusal(error))
+                _fail(group, refusal(error))
                 return
             for unit in group:
-                await self._alone(unit)
-        except Duplicate:
-            for unit in group:
-                await self._alone(unit)
+                if not unit.future.done():  # one that has been refused stays refused
+                    await self._alone(unit)
         except FhirError as error:
-            for unit in group:
-                unit.fail(error)
+            _fail(group, error)
         except Exception as error:  # noqa: BLE001  # answered, never left waiting
             _log.error("store.failed", exc_info=error)
-            for unit in group:
-                unit.fail(error)
+            _fail(group, error)
 
     async def _alone(self, unit: Unit) -> None:
         for attempt in range(ATTEMPTS):
@@ -153,9 +148,19 @@ class Writer:
                 return
 
 
-def _unknown(error: PyMongoError) -> bool:
-    """Whether the commit may have happened: then nobody is told yes, and nothing is tried again."""
-    return error.has_error_label("UnknownTransactionCommitResult")
+def _fail(group: Sequence[Unit], error: Exception) -> None:
+    for unit in group:
+        unit.fail(error)
+
+
+def _worth_trying(error: PyMongoError, group: Sequence[Unit]) -> bool:
+    """Whether the units should be tried alone.
+
+    Not after a commit that may have happened: nobody is told yes, and nothing is done twice.
+    """
+    if error.has_error_label("UnknownTransactionCommitResult"):
+        return False
+    return len(group) > 1 or _transient(error)
 
 
 def _transient(error: PyMongoError) -> bool:

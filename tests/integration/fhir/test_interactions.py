@@ -19,6 +19,7 @@ from kernel.errors import (
     NotFound,
     PreconditionFailed,
 )
+from kernel.settings import Fhir
 
 PATIENT = {
     "resourceType": "Patient",
@@ -309,3 +310,26 @@ async def test_each_version_keeps_where_it_came_from(
     assert old["o"] == ["hl7v2", "lab", "10.0.0.7", "MSG-1"]
     assert new is not None
     assert new["o"] == ["rest", "tester", "tester", "test"]
+
+
+async def test_what_was_refused_in_a_group_stays_refused(
+    service: FhirService, ctx: Context, store: Store
+) -> None:
+    # Two stores are two processes: they conflict on `Patient/hot`, so groups are tried alone.
+    other = FhirService(Store(store.collections), Fhir())
+    body = PATIENT | {"id": "late"}
+
+    async def hammer(door: FhirService) -> None:
+        for number in range(20):
+            hot = PATIENT | {"id": "hot", "name": [{"family": f"{id(door)}-{number}"}]}
+            await door.update(ctx, "Patient", "hot", hot)
+
+    async def refused() -> None:
+        for _ in range(40):
+            with pytest.raises(PreconditionFailed):
+                await service.update(ctx, "Patient", "late", body, if_match=9)
+
+    await asyncio.gather(hammer(service), hammer(other), refused(), refused())
+
+    assert await store.collections.resources.count_documents({"_id": "Patient/late"}) == 0
+    assert (await service.read(ctx, "Patient", "hot")).version == 40
