@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hl7_listener import er7
 from hl7_listener.server import DEFAULTS, submit
 from kernel import clock
 from kernel.errors import NotFound
@@ -39,12 +40,15 @@ async def message(service: FhirService, ctx: Context, id: str) -> Message:
 async def replay(service: FhirService, ctx: Context, id: str, *, settings: Hl7 = DEFAULTS) -> Json:
     """Map the message again with the tables of today; return its summary afterwards.
 
+    `answer` in it is MSA-1 of this time: what was applied once stays so, also if this time fails.
+
     Raises:
         NotFound: there is none.
     """
     kept = await message(service, ctx, id)
-    await submit(service, kept.raw, kept.peer, settings=settings, replay=True)
-    return summary(await message(service, ctx, id))
+    answer = await submit(service, kept.raw, kept.peer, settings=settings, replay=True)
+    code = er7.parse(answer.decode("utf-8", "replace")).value("MSA-1") if answer else ""
+    return summary(await message(service, ctx, id)) | {"answer": code}
 
 
 def summary(message: Message) -> Json:

@@ -90,7 +90,8 @@ class Relay:
                 await _deliver(subscriber, _events([change["fullDocument"]]))
             # What is delivered again after a crash is at most what this interval holds.
             if change is None or time.monotonic() - moved > MOVE_EVERY_S:
-                await self._move(subscriber.name, stream.resume_token)
+                at = datetime.now(UTC) if change is None else change["fullDocument"]["at"]
+                await self._move(subscriber.name, stream.resume_token, at)
                 moved = time.monotonic()
 
     async def _backlog(self, subscriber: Subscriber, since: datetime | None) -> None:
@@ -104,8 +105,9 @@ class Relay:
         if batch:
             await _deliver(subscriber, _events(batch))
 
-    async def _move(self, name: str, token: Any) -> None:
-        moved: Document = {"token": token, "at": datetime.now(UTC)}
+    async def _move(self, name: str, token: Any, at: datetime) -> None:
+        """Remember how far a subscriber is; `at` counts if the token is ever lost."""
+        moved: Document = {"token": token, "at": at}
         await self._bookmarks.update_one({"_id": name}, {"$set": moved}, upsert=True)
 
 

@@ -61,6 +61,27 @@ def messages(state: str | None, limit: int, as_json: bool) -> None:
     session.answer(rows, as_json, text or "None.")
 
 
+@command.command
+@click.argument("id")
+@session.as_json
+def replay(id: str, as_json: bool) -> None:
+    """Map the kept message ID again with the tables of today; `medflow hl7 messages` lists ids."""
+    from medflow.importing.gateways import ACCEPTED  # noqa: PLC0415 - imports the server
+
+    async def work() -> dict[str, Any]:
+        from hl7_listener import admin  # noqa: PLC0415 - imports the server
+
+        async with session.parts(session.settings()) as parts:
+            settings, administrator = parts.settings.hl7, session.administrator()
+            return await admin.replay(parts.service, administrator, id, settings=settings)
+
+    row = session.run(work())
+    text = "\n".join([f"{row['id']}  {row['state']}  {row['reason']}".rstrip(), *row["produced"]])
+    session.answer(row, as_json, text)
+    if row["answer"] not in ACCEPTED:
+        session.fail(f"The replay was answered `{row['answer'] or '-'}`.")
+
+
 async def _send(host: str, port: int, messages: list[bytes]) -> list[bytes]:
     from hl7_listener.client import send as send_one  # noqa: PLC0415 - this command only
 
