@@ -75,7 +75,7 @@ def _accounts(endpoints: Mapping[str, Any], mode: str, demo: Demo | None) -> Ite
                 "  curl -u CLIENT_ID:SECRET -d grant_type=client_credentials"
                 f" {endpoints['http']['url']}/auth/token"
             )
-            yield f"  A new client: {command()} client add --name NAME --scope 'system/*.cruds' --secret"
+            yield f"  A new client: {command()} client add --name NAME --scope 'system/*.cruds'"
         return
     yield "This is the first start. These accounts are new, and shown only now:"
     yield f"  user    {demo.user}   password {demo.password}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,11 @@ from medflow.embedded import mongodb, redis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+
+# Whoever runs the tests may have settings of their own; they are not what is tested.
+for _name in [name for name in os.environ if name.startswith("MEDFLOW_")]:
+    del os.environ[_name]
 
 
 @pytest.fixture(autouse=True)
