@@ -22,12 +22,14 @@ from fhir_server.interactions import search as searches
 from fhir_server.interactions import transaction as transactions
 from fhir_server.interactions import update as updates
 from fhir_server.interactions import vread as vreads
-from kernel.errors import Forbidden, Invalid
+from fhir_server.operations.operation import operations
+from kernel.errors import Forbidden, Invalid, MethodNotAllowed, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fhir_server.model import Context, Message, Page, Resource, Result, Version
+    from fhir_server.operations.operation import Call
     from fhir_server.store.store import Store
     from kernel.settings import Fhir
 
@@ -124,9 +126,28 @@ class FhirService:
             return await batches.batch(self._engine, ctx, parts)
         return await transactions.transaction(self._engine, ctx, parts, message)
 
+    async def operation(self, ctx: Context, name: str, call: Call, *, safe: bool) -> Resource:
+        """Run an operation; `safe` is a request that must not change anything, such as a GET.
+
+        Raises:
+            NotFound: there is none of this name at this level for this type.
+            MethodNotAllowed: it changes something, and the request is `safe`.
+        """
+        found = operations().get(name)
+        if found is None or not found.offered(call):
+            where = f"on `{call.type}`" if call.type else "on the whole system"
+            raise NotFound(
+                f"There is no operation `${name[:60]}` {where} ({call.level} level).",
+                code="not-supported",
+            )
+        if safe and found.affects_state:
+            raise MethodNotAllowed(f"`${name}` changes something, so it is asked for by POST.")
+        return await found.handler(self._engine, ctx, call)
+
     def capabilities(self, base: str, security: Resource | None = None) -> dict[str, Any]:
         """Return the CapabilityStatement, generated from what is there."""
-        return capabilities.capabilities(base, security)
+        offered = [(o.name, o.definition, o.levels, o.types) for o in operations().values()]
+        return capabilities.capabilities(base, offered, security)
 
     async def keep(self, ctx: Context, message: Message) -> None:
         """Keep a message that made no resources, such as a refused one; the same id replaces."""

@@ -40,6 +40,11 @@ def _paths() -> dict[str, Any]:
         "/fhir": {"post": _operation("batch or transaction", body=True)},
         "/fhir/metadata": {"get": _operation("capabilities")},
         "/fhir/.well-known/smart-configuration": {"get": _operation("how to get a token")},
+        "/fhir/${operation}": {
+            "parameters": _path("operation"),
+            "get": _operation("operation on the whole system"),
+            "post": _operation("operation on the whole system", body=True),
+        },
         "/fhir/{type}": {
             "parameters": _path("type"),
             "get": _operation("search-type"),

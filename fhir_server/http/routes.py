@@ -9,10 +9,12 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from fhir_server import jsonio
+from fhir_server.engine import check_id
 from fhir_server.http.request import segments
 from fhir_server.http.response import Response, of_json, of_result, of_version
 from fhir_server.http.smart_configuration import smart_configuration
 from fhir_server.interactions.etag import version_of
+from fhir_server.operations.operation import Call
 from fhir_server.tables import RESOURCE_TYPES
 from kernel.errors import BadValue, Invalid, MethodNotAllowed, NotFound
 
@@ -59,6 +61,8 @@ async def route(api: FhirApi, request: Request, ctx: Context) -> Response:
     parts = segments(request.path)
     if not parts:
         return await _system(api, request, ctx)
+    if parts[-1].startswith("$"):
+        return await _operation(api, request, ctx, parts)
     if parts[0] not in RESOURCE_TYPES:
         raise NotFound(
             f"`{parts[0][:80]}` is not a resource type of FHIR R4, nor a path of this server.",
@@ -71,7 +75,7 @@ async def route(api: FhirApi, request: Request, ctx: Context) -> Response:
             _only(request, "POST")
             form = await request.form(api.settings.max_body_bytes)
             return await _search(api, request, ctx, parts[0], form)
-        case [id] if not id.startswith(("_", "$")):
+        case [id] if not id.startswith("_"):
             return await _instance(api, request, ctx, parts[0], id)
         case [id, "_history"]:
             _only(request, "GET", "HEAD")
@@ -82,6 +86,22 @@ async def route(api: FhirApi, request: Request, ctx: Context) -> Response:
             return await _vread(api, request, ctx, parts[0], id, version)
         case _:
             raise NotFound(f"`{request.path[:120]}` is not a path of this server.")
+
+
+async def _operation(api: FhirApi, request: Request, ctx: Context, parts: list[str]) -> Response:
+    """Run `$name`, `Type/$name` or `Type/id/$name`."""
+    *where, name = parts
+    if len(where) > 2 or (where and where[0] not in RESOURCE_TYPES):
+        raise NotFound(f"`{request.path[:120]}` is not a path of this server.")
+    _only(request, "GET", "HEAD", "POST")
+    type, id = [*where, "", ""][:2]
+    if request.method == "POST":
+        resource = jsonio.decode(await request.json(api.settings.max_body_bytes))
+        call = Call(type, id and check_id(id), request.query, resource)
+    else:
+        call = Call(type, id and check_id(id), request.query)
+    safe = request.method != "POST"
+    return of_json(200, await api.service.operation(ctx, name.removeprefix("$"), call, safe=safe))
 
 
 async def _system(api: FhirApi, request: Request, ctx: Context) -> Response:

@@ -14,6 +14,8 @@ from fhir_server.tables import RESOURCE_TYPES
 from kernel.clock import instant, now
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fhir_server.model import Resource
 
 FHIR_VERSION: Final = "4.0.1"
@@ -30,13 +32,22 @@ INTERACTIONS: Final = (
 FORMATS: Final = ("application/fhir+json", "json")
 
 
-def capabilities(base: str, security: Resource | None = None) -> dict[str, Any]:
+Offered = tuple[str, str, frozenset[str], frozenset[str]]
+"""An operation: name, canonical of its definition, levels, types (none: every type)."""
+
+
+def capabilities(
+    base: str, operations: Sequence[Offered], security: Resource | None = None
+) -> dict[str, Any]:
     """Return the CapabilityStatement of the server at `base`."""
     rest: dict[str, Any] = {"mode": "server"}
     if security is not None:
         rest["security"] = dict(security)
-    rest["resource"] = _resources()
+    rest["resource"] = _resources(tuple(o for o in operations if o[2] - {"system"}))
     rest["interaction"] = [{"code": "transaction"}, {"code": "batch"}]
+    system = [_operation(name, url) for name, url, levels, _ in operations if "system" in levels]
+    if system:
+        rest["operation"] = system
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -51,8 +62,17 @@ def capabilities(base: str, security: Resource | None = None) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _resources() -> list[dict[str, Any]]:
-    return [_resource(type) for type in sorted(RESOURCE_TYPES)]
+def _resources(operations: tuple[Offered, ...]) -> list[dict[str, Any]]:
+    found = []
+    for type in sorted(RESOURCE_TYPES):
+        row = _resource(type)
+        own = [_operation(o[0], o[1]) for o in operations if not o[3] or type in o[3]]
+        found.append(row | ({"operation": own} if own else {}))
+    return found
+
+
+def _operation(name: str, definition: str) -> dict[str, Any]:
+    return {"name": name, "definition": definition}
 
 
 def _resource(type: str) -> dict[str, Any]:

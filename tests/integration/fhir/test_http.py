@@ -57,6 +57,37 @@ async def test_metadata_says_what_there_is(client: httpx.AsyncClient) -> None:
     assert parameters["_id"] == "token"
 
 
+async def test_an_operation_answers_get_and_post(client: httpx.AsyncClient) -> None:
+    parameters = {"resourceType": "Parameters"}
+
+    got = await client.get("/fhir/$versions")
+    posted = await client.post("/fhir/$versions", json=parameters, headers=JSON)
+    statement = (await client.get("/fhir/metadata")).json()
+
+    assert got.json() == posted.json()
+    assert {"name": "default", "valueCode": "4.0"} in got.json()["parameter"]
+    assert [row["name"] for row in statement["rest"][0]["operation"]] == ["versions"]
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("/fhir/$nonsense", "no operation `$nonsense` on the whole system"),
+        ("/fhir/Patient/$versions", "no operation `$versions` on `Patient` (type level)"),
+        ("/fhir/Patient/a/$versions", "(instance level)"),
+        ("/fhir/Nonsense/$versions", "is not a path"),
+        ("/fhir/Patient/a/b/$versions", "is not a path"),
+    ],
+)
+async def test_an_operation_that_is_not_there_is_not_found(
+    client: httpx.AsyncClient, url: str, text: str
+) -> None:
+    response = await client.get(url)
+
+    assert response.status_code == 404
+    assert text in _issue(response)["diagnostics"]
+
+
 async def test_a_create_says_where_the_resource_is(client: httpx.AsyncClient) -> None:
     response = await client.post("/fhir/Patient", json=PATIENT, headers=JSON)
 
