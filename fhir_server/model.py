@@ -94,6 +94,7 @@ class Version:
     """One version of one resource.
 
     `body` is the exact JSON to send, id and meta included; None if this version is a deletion.
+    `version` 0 is what a deletion of nothing answers with: there never was one.
     `updated` is `meta.lastUpdated`, milliseconds since the epoch.
     """
 

@@ -83,7 +83,7 @@ class FhirService:
     async def delete(
         self, ctx: Context, type: str, id: str, *, if_match: int | None = None
     ) -> Result:
-        """Delete. Raises NotFound, Gone, PreconditionFailed."""
+        """Delete; what is not there is deleted already. Raises PreconditionFailed."""
         return await deletes.delete(self._engine, ctx, type, id, if_match=if_match)
 
     async def history(

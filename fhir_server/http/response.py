@@ -82,7 +82,7 @@ def of_version(request: Request, version: Version, status: int = 200) -> Respons
 def of_result(request: Request, result: Result) -> Response:
     """Return the answer to a write, as `Prefer: return=…` asks for it."""
     version = result.version
-    headers = version_headers(version)
+    headers = version_headers(version) if version.version else []
     if result.status == 201:
         place = f"{request.base}/{version.reference}/_history/{version.version}"
         headers.append((b"location", place.encode("latin-1")))

@@ -150,7 +150,8 @@ async def _instance(api: FhirApi, request: Request, ctx: Context, type: str, id:
             return of_version(request, await api.service.read(ctx, type, id))
         case "PUT":
             body = await request.json(api.settings.max_body_bytes)
-            result = await api.service.update(ctx, type, id, body, if_match=_if_match(request))
+            expected = 0 if _if_none(request) else _if_match(request)
+            result = await api.service.update(ctx, type, id, body, if_match=expected)
             return of_result(request, result)
         case "DELETE":
             result = await api.service.delete(ctx, type, id, if_match=_if_match(request))
@@ -176,6 +177,14 @@ def _if_match(request: Request) -> int | None:
             '`If-Match` is read as one entity tag, such as `W/"3"`; a list or `*` is not.'
         )
     return version_of(tag)
+
+
+def _if_none(request: Request) -> bool:
+    """Return whether a PUT must create. https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2"""
+    tag = request.header(b"if-none-match").strip()
+    if tag not in {"", "*"}:
+        raise BadValue("`If-None-Match` of an update is `*` or not there.")
+    return tag == "*"
 
 
 def _refuse_criteria(request: Request) -> None:

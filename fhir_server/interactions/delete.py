@@ -21,10 +21,11 @@ async def delete(
 ) -> Result:
     """Make a deletion the current version; earlier versions stay in the history.
 
+    What is deleted already, was never there, or may not be seen by the caller is a success that
+    changes nothing, as R4 asks for.
+
     Raises:
-        NotFound: the id was never used, or the caller may not know of it.
-        Gone: it is deleted already.
-        PreconditionFailed: another version is current.
+        PreconditionFailed: another version is current than `if_match`.
     """
     access = engine.authorise(ctx, type, "d")
     change = Change(access, type, check_id(id), "DELETE", None, expect=if_match)

@@ -44,6 +44,8 @@ def written(result: Result) -> dict[str, Any]:
 
 
 def _response(status: int, version: Version) -> dict[str, Any]:
+    if not version.version:
+        return {"status": REASONS[status]}
     return {
         "status": REASONS[status],
         "location": f"{version.reference}/_history/{version.version}",

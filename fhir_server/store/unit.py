@@ -14,13 +14,13 @@ from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from fhir_server.model import Result
+from fhir_server.model import Result, Version
 from fhir_server.store import document as documents
 from fhir_server.store import matching
 from fhir_server.store.access import both, visible_or_deleted
 from fhir_server.store.messages import message_document
 from fhir_server.store.mongo import DURABLE
-from kernel.errors import FhirError, Forbidden, Gone, NotFound, PreconditionFailed
+from kernel.errors import FhirError, Forbidden, PreconditionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -196,7 +196,6 @@ def _plan(
     Raises:
         PreconditionFailed: another version is current than the change expects.
         Forbidden: the caller may not write what it sends.
-        NotFound, Gone: a deletion of nothing.
     """
     _expect(change, old)
     if change.body is None:
@@ -214,10 +213,12 @@ def _plan(
 def _plan_deletion(
     change: Change, old: Document | None, now: int, origin: list[str]
 ) -> tuple[Result, Written | None]:
+    """Decide a deletion; what is not there, or may not be seen, is deleted already."""
     if old is None:
-        raise NotFound(f"Resource `{change.key}` was not found.", change.type)
+        nothing = Version(change.type, change.id, 0, now, None, "DELETE")
+        return Result(204, nothing, changed=False), None
     if "b" not in old:
-        raise Gone(f"Resource `{change.key}` was deleted before.", change.type)
+        return Result(204, documents.version(old), changed=False), None
     new = documents.document(change, _next(old), _after(old, now), origin, old["k"])
     return Result(204, documents.version(new)), documents.Written(new, old, "delete")
 

@@ -162,6 +162,22 @@ async def test_if_match_guards_an_update(client: httpx.AsyncClient) -> None:
     assert (stale.status_code, right.status_code) == (412, 200)
 
 
+async def test_if_none_match_creates_only(client: httpx.AsyncClient) -> None:
+    headers = JSON | {"if-none-match": "*"}
+
+    first = await client.put("/fhir/Patient/a", json=PATIENT | {"id": "a"}, headers=headers)
+    second = await client.put("/fhir/Patient/a", json=PATIENT | {"id": "a"}, headers=headers)
+
+    assert (first.status_code, second.status_code) == (201, 412)
+
+
+async def test_to_delete_again_is_a_success(client: httpx.AsyncClient) -> None:
+    answers = [await client.delete("/fhir/Patient/none") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [204, 204]
+    assert "etag" not in answers[0].headers
+
+
 async def test_search_by_get_and_by_form_are_the_same(client: httpx.AsyncClient) -> None:
     await client.post("/fhir/Patient", json=PATIENT, headers=JSON)
 

@@ -79,11 +79,11 @@ async def test_a_deleted_resource_is_gone_and_can_come_back(
 
     with pytest.raises(Gone, match="`Patient/a` was deleted"):
         await service.read(ctx, "Patient", "a")
-    with pytest.raises(Gone):
-        await service.delete(ctx, "Patient", "a")
+    again = await service.delete(ctx, "Patient", "a")
     back = await service.update(ctx, "Patient", "a", PATIENT | {"id": "a"})
 
     assert (deleted.status, deleted.version.version) == (204, 2)
+    assert (again.status, again.version.version, again.changed) == (204, 2, False)
     assert (back.status, back.version.version) == (201, 3)
 
 
@@ -131,8 +131,10 @@ async def test_a_version_that_is_not_current_is_refused(service: FhirService, ct
 async def test_what_was_never_there_is_not_found(service: FhirService, ctx: Context) -> None:
     with pytest.raises(NotFound, match="`Patient/none` was not found"):
         await service.read(ctx, "Patient", "none")
-    with pytest.raises(NotFound):
-        await service.delete(ctx, "Patient", "none")
+    nothing = await service.delete(ctx, "Patient", "none")
+    assert (nothing.status, nothing.version.version, nothing.changed) == (204, 0, False)
+    with pytest.raises(PreconditionFailed):
+        await service.delete(ctx, "Patient", "none", if_match=1)
     with pytest.raises(NotFound):
         await service.history(ctx, "Patient", "none")
     with pytest.raises(NotFound, match="`Nonsense` is not a resource type"):
@@ -263,8 +265,8 @@ async def test_a_patient_scope_sees_its_own_compartment_only(
             await service.read(me, type, id)
         with pytest.raises(NotFound):
             await service.history(me, type, id)
-        with pytest.raises(NotFound):
-            await service.delete(me, type, id)
+        assert not (await service.delete(me, type, id)).changed
+        assert (await service.read(ctx, type, id)).version == 1
     found = await service.find(me, "Observation", [])
     assert [version.id for version in found] == ["oa"]
     stolen = observation | {"id": "ob", "subject": {"reference": "Patient/a"}}

@@ -145,6 +145,12 @@ async def test_put_delete_and_get_in_one_transaction(service: FhirService, ctx: 
     assert [e["resource"]["id"] for e in page["entry"]] == ["new"]
 
 
+async def test_to_delete_nothing_is_a_success(service: FhirService, ctx: Context) -> None:
+    answer = await service.bundle(ctx, bundle(entry("DELETE", "Patient/none")))
+
+    assert answer["entry"] == [{"response": {"status": "204 No Content"}}]
+
+
 async def test_two_entries_may_not_write_one_resource(service: FhirService, ctx: Context) -> None:
     put = entry("PUT", "Patient/a", PATIENT | {"id": "a"})
 
@@ -188,7 +194,9 @@ async def test_a_message_is_not_stored_if_its_resources_are_not(
     message = Message("m1", "hl7v2", "peer", "42", "ADT^A01", "applied", 1, b"MSH|")
 
     with pytest.raises(FhirError):
-        await service.bundle(ctx, bundle(entry("DELETE", "Patient/none")), message=message)
+        await service.bundle(
+            ctx, bundle(entry("DELETE", "Patient/none", ifMatch='W/"1"')), message=message
+        )
 
     assert await service.message(ctx, "m1") is None
 
@@ -224,7 +232,6 @@ async def test_entries_of_a_batch_stand_for_themselves(service: FhirService, ctx
         (bundle(entry("PUT", "Patient/a", PATIENT)), Invalid, "`id` is ``"),
         (bundle(*[entry("GET", "Patient/a")] * 5001), TooLarge, "5000 are accepted"),
         (bundle(entry("GET", "Patient/none")), NotFound, "was not found"),
-        (bundle(entry("DELETE", "Patient/none")), NotFound, "was not found"),
     ],
 )
 async def test_a_bad_bundle_is_told_why(
