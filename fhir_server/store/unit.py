@@ -14,20 +14,20 @@ from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from fhir_server.model import Result, Version
 from fhir_server.store import document as documents
 from fhir_server.store import matching
 from fhir_server.store.access import both, visible_or_deleted
 from fhir_server.store.messages import message_document
 from fhir_server.store.mongo import DURABLE
-from kernel.errors import FhirError, Forbidden, PreconditionFailed
+from fhir_server.store.planning import plan
+from kernel.errors import FhirError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pymongo.asynchronous.client_session import AsyncClientSession
 
-    from fhir_server.model import Access, Context, Message
+    from fhir_server.model import Access, Context, Message, Result
     from fhir_server.store.document import Change, Written
     from fhir_server.store.matching import Criterion
     from fhir_server.store.mongo import Collections
@@ -124,7 +124,7 @@ async def _write(
         current = await _current(collections, changes, session)
         origin = documents.origin(unit.ctx)
         try:
-            planned = [_plan(change, current.get(change.key), now, origin) for change in changes]
+            planned = [plan(change, current.get(change.key), now, origin) for change in changes]
         except FhirError as error:
             if len(group) == 1:
                 raise
@@ -186,62 +186,6 @@ async def _current(
     condition = conditions[0] if len(conditions) == 1 else {"$or": conditions}
     found = collections.resources.find(condition, session=session)
     return {stored["_id"]: stored for stored in await found.to_list()}
-
-
-def _plan(
-    change: Change, old: Document | None, now: int, origin: list[str]
-) -> tuple[Result, Written | None]:
-    """Decide what one change does.
-
-    Raises:
-        PreconditionFailed: another version is current than the change expects.
-        Forbidden: the caller may not write what it sends.
-    """
-    _expect(change, old)
-    if change.body is None:
-        return _plan_deletion(change, old, now, origin)
-    if change.indexed is not None and not change.access.admits(change.indexed.tokens):
-        raise Forbidden(f"`{change.key}` is outside of what you may write.", change.type)
-    if old is not None and old.get("h") == change.hash:
-        return Result(200, documents.version(old), changed=False), None
-    new = documents.document(change, _next(old), _after(old, now), origin)
-    created = old is None or "b" not in old
-    written = documents.Written(new, old, "create" if created else "update")
-    return Result(201 if created else 200, documents.version(new)), written
-
-
-def _plan_deletion(
-    change: Change, old: Document | None, now: int, origin: list[str]
-) -> tuple[Result, Written | None]:
-    """Decide a deletion; what is not there, or may not be seen, is deleted already."""
-    if old is None:
-        nothing = Version(change.type, change.id, 0, now, None, "DELETE")
-        return Result(204, nothing, changed=False), None
-    if "b" not in old:
-        return Result(204, documents.version(old), changed=False), None
-    new = documents.document(change, _next(old), _after(old, now), origin, old["k"])
-    return Result(204, documents.version(new)), documents.Written(new, old, "delete")
-
-
-def _expect(change: Change, old: Document | None) -> None:
-    if change.expect is None:
-        return
-    current = 0 if old is None or "b" not in old else old["v"]
-    if change.expect != current:
-        now = f"version `{current}` is" if current else "none is"
-        raise PreconditionFailed(
-            f"`{change.key}` was expected at version `{change.expect}`, but {now} current."
-            " Read it again and repeat your change on that.",
-            change.type,
-        )
-
-
-def _next(old: Document | None) -> int:
-    return 1 if old is None else int(old["v"]) + 1
-
-
-def _after(old: Document | None, now: int) -> int:
-    return now if old is None else max(now, int(old["u"]) + 1)
 
 
 async def _store(
