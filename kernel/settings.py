@@ -141,6 +141,9 @@ class Fhir(Group):
     time_zone: str = Field(
         default="UTC", description="IANA zone of dates that are written without one."
     )
+    patience_s: float = Field(
+        default=20.0, gt=0, description="Longest wait for the database before a 503, seconds."
+    )
     event_days: int = Field(default=30, gt=0, description="Days that change events are kept.")
 
 

@@ -60,7 +60,8 @@ async def wire(settings: Settings, roles: Sequence[str]) -> AsyncIterator[Parts]
         Unavailable: MongoDB does not answer.
     """
     collections = mongo.connect(settings.mongodb_uri.get_secret_value(), settings.mongodb_database)
-    store = Store(collections, zone=ZoneInfo(settings.fhir.time_zone))
+    zone = ZoneInfo(settings.fhir.time_zone)
+    store = Store(collections, zone=zone, patience_s=settings.fhir.patience_s)
     cache = redis.Redis.from_url(settings.redis_url.get_secret_value() or "redis://127.0.0.1:6379")
     try:
         await mongo.prepare(collections, settings.fhir.event_days)

@@ -16,10 +16,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from argon2 import PasswordHasher
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError
 
 from fhir_server.model import Principal
-from fhir_server.store.mongo import refusal
+from fhir_server.store.patience import PATIENCE_S, patience
 from kernel.errors import Conflict
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class Grant:
 class Accounts:
     """Who may ask for what."""
 
-    def __init__(self, collections: Collections) -> None:
+    def __init__(self, collections: Collections, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
         self._clients = collections.clients
         self._users = collections.users
         self._tokens = collections.tokens
@@ -94,10 +95,8 @@ class Accounts:
 
     async def authenticate(self, client_id: str, secret: str) -> Client | None:
         """Return the client if the secret is its own."""
-        try:
+        async with patience(self._patience_s):
             stored = await self._clients.find_one({"_id": client_id})
-        except PyMongoError as error:
-            raise refusal(error) from error
         # Compared in any case, so that the time taken does not tell whether the client exists.
         expected = (stored or {}).get("secret") or digest("")
         if not secrets.compare_digest(expected, digest(secret)) or not stored or not secret:
@@ -141,7 +140,7 @@ class Accounts:
         """Make an access token for the client itself."""
         token = secrets.token_urlsafe(32)
         expires = datetime.now(UTC) + timedelta(seconds=lifetime)
-        try:
+        async with patience(self._patience_s):
             await self._tokens.insert_one(
                 {
                     "_id": digest(token),
@@ -150,16 +149,12 @@ class Accounts:
                     "expires": expires,
                 }
             )
-        except PyMongoError as error:
-            raise refusal(error) from error
         return Grant(token, tuple(scopes), lifetime)
 
     async def principal(self, token: str) -> tuple[Principal, datetime] | None:
         """Return whom an access token speaks for and until when; None if it is not valid."""
-        try:
+        async with patience(self._patience_s):
             stored = await self._tokens.find_one({"_id": digest(token)})
-        except PyMongoError as error:
-            raise refusal(error) from error
         if stored is None or stored["expires"] <= datetime.now(UTC):
             return None
         scopes = tuple(stored["scopes"])

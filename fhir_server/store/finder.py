@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pymongo.errors import PyMongoError
-
 from fhir_server.store.access import both, visible
 from fhir_server.store.document import version
-from fhir_server.store.mongo import refusal
+from fhir_server.store.patience import PATIENCE_S, patience
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,13 +19,14 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 PROJECTION: Final = {"b": 1, "v": 1, "u": 1, "m": 1, "d": 1}
-TIME_LIMIT_MS: Final = 30_000
+TIME_LIMIT_MS: Final = 20_000
 
 
 class Finder:
     """Finds current versions."""
 
-    def __init__(self, collections: Collections) -> None:
+    def __init__(self, collections: Collections, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
         self._resources = collections.resources
 
     async def find(
@@ -46,16 +45,12 @@ class Finder:
             batch_size=limit or 0,
             max_time_ms=TIME_LIMIT_MS,
         )
-        try:
+        async with patience(self._patience_s):
             return [(version(found), int(found.get("d", 0))) for found in await cursor.to_list()]
-        except PyMongoError as error:
-            raise refusal(error) from error
 
     async def count(self, condition: Mapping[str, Any], access: Access) -> int:
         """Return the exact number of matches."""
-        try:
+        async with patience(self._patience_s):
             return await self._resources.count_documents(
                 both(dict(condition), visible(access)), maxTimeMS=TIME_LIMIT_MS
             )
-        except PyMongoError as error:
-            raise refusal(error) from error

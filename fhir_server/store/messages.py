@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pymongo import DESCENDING
-from pymongo.errors import PyMongoError
 
 from fhir_server.model import Message
-from fhir_server.store.mongo import refusal
+from fhir_server.store.patience import PATIENCE_S, patience
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,29 +42,24 @@ def message_of(stored: Document) -> Message:
 class Messages:
     """The inbox of all protocols."""
 
-    def __init__(self, collections: Collections) -> None:
+    def __init__(self, collections: Collections, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
         self._messages = collections.messages
 
     async def keep(self, message: Message) -> None:
-        try:
+        async with patience(self._patience_s):
             await self._messages.replace_one(
                 {"_id": message.id}, message_document(message), upsert=True
             )
-        except PyMongoError as error:
-            raise refusal(error) from error
 
     async def get(self, id: str) -> Message | None:
-        try:
+        async with patience(self._patience_s):
             stored = await self._messages.find_one({"_id": id})
-        except PyMongoError as error:
-            raise refusal(error) from error
         return None if stored is None else message_of(stored)
 
     async def list(self, protocol: str, state: str | None, limit: int) -> list[Message]:
         """Return the newest first."""
         condition: Document = {"protocol": protocol} | ({} if state is None else {"state": state})
         cursor = self._messages.find(condition, sort=[("received", DESCENDING)], limit=limit)
-        try:
+        async with patience(self._patience_s):
             return [message_of(stored) for stored in await cursor.to_list()]
-        except PyMongoError as error:
-            raise refusal(error) from error

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 TOO_LARGE: Final = frozenset({10334, 17280, 17420})
 """BSONObjectTooLarge, KeyTooLong, and a document over the limit."""
+SOCKET_TIMEOUT_MS: Final = 60_000
+"""Longest silence of a server that owes an answer; beyond every time limit of a query of ours."""
 DURABLE: Final = WriteConcern(w="majority", j=True)
 
 # Sparse: a deletion has none of these, and most resources have no strings or ranges.
@@ -76,7 +78,12 @@ class Collections:
 def connect(uri: str, database: str = "medflow") -> Collections:
     """Return the collections; no connection is made until the first call."""
     client: AsyncMongoClient[Document] = AsyncMongoClient(
-        uri, serverSelectionTimeoutMS=5000, appname="medflow", tz_aware=True
+        uri,
+        serverSelectionTimeoutMS=5000,
+        connectTimeoutMS=5000,
+        socketTimeoutMS=SOCKET_TIMEOUT_MS,
+        appname="medflow",
+        tz_aware=True,
     )
     db = client.get_database(database, write_concern=DURABLE)
     names = Collections.__dataclass_fields__.keys() - {"client"}

@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 from fhir_server.store.access import visible_or_deleted
 from fhir_server.store.document import version
 from fhir_server.store.mongo import refusal
+from fhir_server.store.patience import heard
 
 if TYPE_CHECKING:
     from pymongo.asynchronous.collection import AsyncCollection
@@ -44,6 +45,7 @@ class Reader:
         future = queue.get(key)
         if future is None:
             future = queue[key] = asyncio.get_running_loop().create_future()
+            future.add_done_callback(heard)
         if access not in self._running:
             self._running.add(access)
             task = asyncio.create_task(self._drain(access))

@@ -18,6 +18,7 @@ from fhir_server.store.finder import Finder
 from fhir_server.store.history import History
 from fhir_server.store.messages import Messages
 from fhir_server.store.outbox import Relay
+from fhir_server.store.patience import PATIENCE_S, patience
 from fhir_server.store.reader import Reader
 from fhir_server.store.reindex import Reindex
 from fhir_server.store.writer import Writer
@@ -41,12 +42,14 @@ class Store:
         collections: mongo.Collections,
         clock: Clock = clocks.now,
         zone: ZoneInfo | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.collections = collections
-        self.finder = Finder(collections)
-        self.history = History(collections)
-        self.messages = Messages(collections)
-        self.accounts = Accounts(collections)
+        self._patience_s = patience_s
+        self.finder = Finder(collections, patience_s)
+        self.history = History(collections, patience_s)
+        self.messages = Messages(collections, patience_s)
+        self.accounts = Accounts(collections, patience_s)
         self.relay = Relay(collections)
         self.reindex = Reindex(collections, zone)
         self._current = Reader(collections.resources)
@@ -56,13 +59,17 @@ class Store:
         self._counted_at = 0
 
     async def current(self, type: str, id: str, access: Access) -> Version | None:
-        return await self._current.get(f"{type}/{id}", access)
+        async with patience(self._patience_s):
+            return await self._current.get(f"{type}/{id}", access)
 
     async def superseded(self, type: str, id: str, version: int, access: Access) -> Version | None:
-        return await self._superseded.get(history_key(f"{type}/{id}", version), access)
+        async with patience(self._patience_s):
+            return await self._superseded.get(history_key(f"{type}/{id}", version), access)
 
     async def commit(self, unit: Unit) -> list[Result]:
-        return await self._writer.commit(unit)
+        """Commit one unit. Raises Unavailable if it cannot be known to be durable in time."""
+        async with patience(self._patience_s):
+            return await self._writer.commit(unit)
 
     async def ping(self) -> float:
         """Return the round trip to the database in milliseconds.

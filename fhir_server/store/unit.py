@@ -19,6 +19,7 @@ from fhir_server.store import matching
 from fhir_server.store.access import both, visible_or_deleted
 from fhir_server.store.messages import message_document
 from fhir_server.store.mongo import DURABLE
+from fhir_server.store.patience import heard
 from fhir_server.store.planning import plan
 from kernel.errors import FhirError
 
@@ -67,6 +68,7 @@ class Unit:
     )
 
     def __post_init__(self) -> None:
+        self.future.add_done_callback(heard)
         locks = (f"?{criterion.text}" for criterion in self.criteria if criterion.lock)
         self.keys = frozenset([*(change.key for change in self.changes), *locks])
 
