@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from pymongo.errors import PyMongoError
-
 from fhir_server.store.access import visible_or_deleted
 from fhir_server.store.document import version
-from fhir_server.store.mongo import refusal
-from fhir_server.store.patience import heard
+from fhir_server.store.patience import PATIENCE_S, heard, patience
+from kernel.errors import FhirError
 
 if TYPE_CHECKING:
     from pymongo.asynchronous.collection import AsyncCollection
@@ -29,7 +27,10 @@ PROJECTION: Final = {"b": 1, "v": 1, "u": 1, "m": 1}
 class Reader:
     """Reads documents of one collection by `_id`."""
 
-    def __init__(self, collection: AsyncCollection[Document]) -> None:
+    def __init__(
+        self, collection: AsyncCollection[Document], patience_s: float = PATIENCE_S
+    ) -> None:
+        self._patience_s = patience_s
         self._collection = collection
         self._queues: dict[Access, dict[str, asyncio.Future[Document | None]]] = {}
         self._running: set[Access] = set()
@@ -72,14 +73,15 @@ class Reader:
         keys = list(wanted)
         one_or_many = keys[0] if len(keys) == 1 else {"$in": keys}
         found: dict[str, Document] = {}
-        failure: Exception | None = None
+        failure: FhirError | None = None
+        cursor = self._collection.find(
+            {"_id": one_or_many} | visible_or_deleted(access), PROJECTION, batch_size=BATCH + 1
+        )
         try:
-            cursor = self._collection.find(
-                {"_id": one_or_many} | visible_or_deleted(access), PROJECTION, batch_size=BATCH + 1
-            )
-            found = {document["_id"]: document for document in await cursor.to_list()}
-        except PyMongoError as error:
-            failure = refusal(error)
+            async with patience(self._patience_s):
+                found = {document["_id"]: document for document in await cursor.to_list()}
+        except FhirError as error:
+            failure = error
         for key, future in wanted.items():
             if future.done():
                 continue

@@ -52,19 +52,17 @@ class Store:
         self.accounts = Accounts(collections, patience_s)
         self.relay = Relay(collections)
         self.reindex = Reindex(collections, zone)
-        self._current = Reader(collections.resources)
-        self._superseded = Reader(collections.history)
+        self._current = Reader(collections.resources, patience_s)
+        self._superseded = Reader(collections.history, patience_s)
         self._writer = Writer(collections, clock)
         self._counts: dict[str, int] = {}
         self._counted_at = 0
 
     async def current(self, type: str, id: str, access: Access) -> Version | None:
-        async with patience(self._patience_s):
-            return await self._current.get(f"{type}/{id}", access)
+        return await self._current.get(f"{type}/{id}", access)
 
     async def superseded(self, type: str, id: str, version: int, access: Access) -> Version | None:
-        async with patience(self._patience_s):
-            return await self._superseded.get(history_key(f"{type}/{id}", version), access)
+        return await self._superseded.get(history_key(f"{type}/{id}", version), access)
 
     async def commit(self, unit: Unit) -> list[Result]:
         """Commit one unit. Raises Unavailable if it cannot be known to be durable in time."""
