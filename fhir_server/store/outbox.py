@@ -1,6 +1,6 @@
 """The relay: commits' events, followed by a change stream, to subscribers with bookmarks.
 
-https://www.mongodb.com/docs/manual/changeStreams/
+https://www.mongodb.com/docs/manual/changeStreams/, docs/adr/0008-one-event-for-a-commit.md
 
 Delivery is at least once and in commit order. A bookmark holds the resume token of what its
 subscriber has handled, written about once a second. A subscriber without one, or whose token has left the oplog, is
