@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/resource.html#id
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 from typing import Final
@@ -23,9 +24,12 @@ def new() -> str:
 def derived(*parts: str) -> str:
     """Return the id of a resource that is made from something else: same parts, same id.
 
-    Parts are joined unambiguously, so `("a", "bc")` and `("ab", "c")` differ.
+    Parts are joined unambiguously, so `("a", "bc")` and `("ab", "c")` differ. They come from other
+    people's messages: half a surrogate pair is one more character here, as `uuid5` has it not.
     """
-    return str(uuid.uuid5(NAMESPACE, "\x1f".join(parts)))
+    name = "\x1f".join(parts).encode("utf-8", "surrogatepass")
+    digest = hashlib.sha1(NAMESPACE.bytes + name, usedforsecurity=False).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=5))
 
 
 def valid(id: str) -> bool:

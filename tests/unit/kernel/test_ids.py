@@ -15,6 +15,11 @@ def test_the_same_parts_give_the_same_valid_id(parts: list[str]) -> None:
     assert ids.valid(ids.derived(*parts))
 
 
+@pytest.mark.parametrize("part", ["\ud800", "\x00", "ä", ""])
+def test_a_part_may_hold_whatever_a_message_holds(part: str) -> None:
+    assert ids.valid(ids.derived("Patient", part))
+
+
 def test_parts_are_joined_without_ambiguity() -> None:
     assert ids.derived("a", "bc") != ids.derived("ab", "c")
 
