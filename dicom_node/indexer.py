@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from dicom_node import header, study
 from dicom_node.mapping.imaging_study import mapped
-from kernel import log
+from kernel import log, tasks
 from kernel.errors import Conflict, FhirError
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class Indexer:
     async def run(self) -> None:
         """Index what is added, until cancelled."""
         while True:
+            tasks.checkpoint()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._pause())
             self._wake.clear()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from dicom_node import header
 from dicom_node.indexer import Indexer
 from dicom_node.mapping.imaging_study import mapped
-from kernel import log
+from kernel import log, tasks
 from kernel.errors import FhirError, Invalid
 
 if TYPE_CHECKING:
@@ -87,9 +87,8 @@ async def submit(
             fates += done
             progress(len(batch))
     finally:
-        running.cancel()
         indexer.abandon()
-        await asyncio.gather(running, return_exceptions=True)
+        await tasks.stop(running)
     report = _report(files, fates)
     _log.info(
         "files.import",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
-from kernel import clock, log
+from kernel import clock, log, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +48,7 @@ async def beat(
     since = clock.now()
     heard = True
     while True:
+        tasks.checkpoint()
         now = Beat(role, os.getpid(), host, port, since, handled())
         try:
             await redis.set(f"{_prefix(run)}{role}", json.dumps(asdict(now)), ex=LIFETIME_S)

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from kernel import log
+from kernel.tasks import stop as stop_tasks
 from medflow import endpoints, heartbeat
 from medflow.child import Child, RoleProgram
 from medflow.embedded import mongodb, redis
@@ -52,9 +53,8 @@ async def serve(settings: Settings, roles: Sequence[str], tell: Callable[[str], 
         work = asyncio.create_task(run.work(tell))
         halt = asyncio.create_task(stopping.wait())
         await asyncio.wait({work, halt}, return_when=asyncio.FIRST_COMPLETED)
-        halt.cancel()
         failed = work.done()
-        await _cancel([work])
+        await stop_tasks(halt, work)
         endpoints.remove(settings.data_dir)
         await run.stop()
         if failed:
@@ -88,7 +88,7 @@ class Run:
                 tell(greeting(self.listing, settings.auth.mode, demo))
                 await _all(child.keep() for child in (*self.databases, *self.roles.values()))
             finally:
-                await _cancel([publishing])
+                await stop_tasks(publishing)
 
     async def _ready(
         self, settings: Settings, programs: Sequence[RoleProgram], client: Redis
@@ -161,14 +161,7 @@ async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     finally:
         unfinished = [task for task in tasks if not task.done()]
-        await _cancel(unfinished)
+        await stop_tasks(*unfinished)
     for task in tasks:
         if task not in unfinished:
             task.result()
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)

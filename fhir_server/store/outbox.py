@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bson import ObjectId
 from pymongo.errors import OperationFailure, PyMongoError
 
-from kernel import log
+from kernel import log, tasks
 from kernel.events import ResourceChanged
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Relay:
         """Deliver until cancelled; a failing database is waited for."""
         delay = 0.5
         while True:
+            tasks.checkpoint()
             try:
                 await self._follow(subscriber)
             except OperationFailure as error:
@@ -85,6 +86,7 @@ class Relay:
     async def _tail(self, subscriber: Subscriber, stream: AsyncChangeStream[Document]) -> None:
         moved = time.monotonic()
         while stream.alive:
+            tasks.checkpoint()
             change = await stream.try_next()
             if change is not None:
                 await _deliver(subscriber, _events([change["fullDocument"]]))
@@ -98,6 +100,7 @@ class Relay:
         condition: Document = {} if since is None else {"at": {"$gte": since - MARGIN}}
         batch: list[Document] = []
         async for event in self._events.find(condition, sort=[("_id", 1)], batch_size=BATCH):
+            tasks.checkpoint()
             batch.append(event)
             if len(batch) == BATCH:
                 await _deliver(subscriber, _events(batch))
@@ -114,6 +117,7 @@ class Relay:
 async def _deliver(subscriber: Subscriber, events: Sequence[ResourceChanged]) -> None:
     delay = 0.2
     while True:
+        tasks.checkpoint()
         try:
             await subscriber.handle(events)
         except Exception as error:  # noqa: BLE001  # a subscriber holds up nobody but itself

@@ -13,7 +13,7 @@ from pymongo import UpdateOne
 from fhir_server.jsonio import decode
 from fhir_server.search.extract import index
 from fhir_server.store.document import INDEX_GENERATION, index_fields
-from kernel import log
+from kernel import log, tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,6 +47,7 @@ class Reindex:
         if not everything:
             stale["i"] = {"$ne": INDEX_GENERATION}
         while True:
+            tasks.checkpoint()
             found = self._resources.find(
                 stale | {"_id": {"$gt": last}},
                 {"b": 1, "v": 1, "u": 1},

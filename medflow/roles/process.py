@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from kernel import log
+from kernel import log, tasks
 from medflow.embedded.process import CannotStart
 from medflow.heartbeat import beat
 from medflow.roles.role import Role
@@ -77,8 +77,7 @@ class Announcer:
 
     async def close(self) -> None:
         if self.beating is not None:
-            self.beating.cancel()
-            await asyncio.wait([self.beating])
+            await tasks.stop(self.beating)
 
 
 def role(name: str) -> Role:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pymongo.errors import PyMongoError
 
-from kernel import log
+from kernel import log, tasks
 from medflow.roles.role import Role
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ async def _run(parts: Parts, announce: Announce) -> None:
 async def _reindex(parts: Parts, tell: Callable[[int], None]) -> None:
     """Return once the index is of this version; a database that is away is waited for."""
     while True:
+        tasks.checkpoint()
         try:
             if await parts.store.reindex.outdated():
                 async for count in parts.store.reindex.run():

@@ -18,6 +18,7 @@ from hl7_listener import client, er7, mllp
 from hl7_listener.server import serve
 from kernel.errors import Unavailable
 from kernel.settings import Hl7
+from kernel.tasks import stop
 
 SAMPLES = Path(__file__).resolve().parents[2] / ".." / "shared" / "hl7"
 ADMIT = (
@@ -79,8 +80,7 @@ def listen(service: FhirService) -> Listen:
             await asyncio.wait(started, timeout=20, return_when=asyncio.FIRST_COMPLETED)
             yield ready.result()
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await stop(task)
 
     return listening
 

@@ -16,6 +16,7 @@ from ai_adapters import report
 from ai_adapters.models.constant import CONSTANT, SAYS
 from ai_adapters.runner import AiRunner
 from ai_adapters.worker import Workers
+from kernel import tasks
 from kernel.errors import Gone, NotFound
 from tests.integration import ai_models
 from tests.integration.ai_desk import NAME, Desk, event
@@ -83,8 +84,7 @@ async def test_the_relay_brings_a_study_to_its_report(
             while not await desk.count("DiagnosticReport"):
                 await asyncio.sleep(0.05)
     finally:
-        relay.cancel()
-        await asyncio.wait([relay])
+        await tasks.stop(relay)
 
     assert (await desk.report())["status"] == "preliminary"
 

@@ -19,6 +19,7 @@ from bson.raw_bson import RawBSONDocument
 from fhir_server.store import mongo
 from fhir_server.store.backup import KEPT, STAGED, portable, snapshot
 from fhir_server.store.store import Store
+from kernel import tasks
 from kernel.errors import Conflict, FhirError
 from medflow.backup.save import save
 from tests.integration.backup.place import EXACT, IMAGE, UID, Place, members, patient, settled
@@ -141,8 +142,7 @@ async def test_a_subscriber_is_not_told_again_what_it_was_told_before_the_backup
         while not heard.ids:  # the stream may open after the first of these
             await other.service.create(ctx, "Patient", patient("new", "New"))
             await asyncio.wait([relay], timeout=0.2)
-    relay.cancel()
-    await asyncio.wait([relay])
+    await tasks.stop(relay)
 
     assert not {id for id in heard.ids if id.startswith("p")}  # ours are; new ones are random
 

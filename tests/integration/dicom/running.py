@@ -22,7 +22,7 @@ from dicom_node.archive import Archive
 from dicom_node.scp import serve
 from fhir_server.model import Context
 from fhir_server.service import FhirService
-from kernel import ids
+from kernel import ids, tasks
 from kernel.errors import Unavailable
 from kernel.settings import Dicom
 
@@ -64,8 +64,7 @@ async def running(
     try:
         yield Running(await asyncio.wait_for(listening, 10), archive, task)
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await tasks.stop(task)
 
 
 class Broken:
