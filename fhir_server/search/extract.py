@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 class Indexed:
     """What is stored beside a resource so that it can be found.
 
-    `ranges` are (key, first, last) in milliseconds; `patient` is the token of `Patient/id` if the
+    `ranges` are (key, first, last) in milliseconds, `quantities` (key, low, high, units); `patient` is the token of `Patient/id` if the
     resource is about exactly one; `date` is when it happened, if it says so.
     """
 
     tokens: tuple[int, ...]
     strings: tuple[str, ...]
     ranges: tuple[tuple[int, int, int], ...]
+    quantities: tuple[tuple[int, float, float, tuple[int, ...]], ...]
     patient: int | None
     date: int | None
 
@@ -85,6 +86,7 @@ def index(resource: Resource, zone: ZoneInfo | None = None) -> Indexed:
         tuple(dict.fromkeys(facts.tokens)),
         tuple(dict.fromkeys(facts.strings)),
         tuple(dict.fromkeys(facts.ranges)) if len(facts.ranges) > 1 else tuple(facts.ranges),
+        tuple(dict.fromkeys(facts.quantities)),
         patient,
         _date(plan, facts),
     )

@@ -32,6 +32,8 @@ class Facts:
     tokens: list[int] = field(default_factory=list)
     strings: list[str] = field(default_factory=list)
     ranges: list[tuple[int, int, int]] = field(default_factory=list)
+    quantities: list[tuple[int, float, float, tuple[int, ...]]] = field(default_factory=list)
+    """Key, low, high and the tokens of the units in which it is so: an interval of numbers."""
     references: list[tuple[str, str]] = field(default_factory=list)  # key, `Patient/id`
 
 

@@ -85,6 +85,13 @@ def index_fields(indexed: Indexed, updated: int) -> Document:
         fields["s"] = list(indexed.strings)
     if indexed.ranges:
         fields["q"] = [{"p": path, "l": low, "h": high} for path, low, high in indexed.ranges]
+    if indexed.quantities:
+        fields.setdefault("q", []).extend(
+            {"p": key, "l": low, "h": high, "u": list(units)}
+            if units
+            else {"p": key, "l": low, "h": high}
+            for key, low, high, units in indexed.quantities
+        )
     if indexed.patient is not None:
         fields["p"] = indexed.patient
     return fields
