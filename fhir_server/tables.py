@@ -21,7 +21,8 @@ class Element:
     """One element of a type. A name that ends in `[x]` is a choice of `types`.
 
     `max` None is unbounded. `targets` are the types that a Reference may point to, empty for any.
-    A type with a dot, such as `Observation.component`, is a backbone element.
+    A type with a dot, such as `Observation.component`, is a backbone element. `summary` is part of
+    `_summary=true`; a `modifier` changes the meaning of what it is in.
     """
 
     types: tuple[str, ...]
@@ -29,6 +30,8 @@ class Element:
     max: int | None = 1
     value_set: str = ""  # canonical of the required binding
     targets: tuple[str, ...] = ()
+    summary: bool = False
+    modifier: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def pattern(row: Json) -> Json:
 
 
 def element(row: Json, has_children: bool) -> Json:
-    """Return one element; what is left out is the default: min 0, max 1, no binding, any target."""
+    """Return one element; what is left out is the default: optional, single, unbound, no flag."""
     facts: Json = {"types": kinds(row, has_children)}
     if row["min"]:
         facts["min"] = row["min"]
@@ -133,6 +133,10 @@ def element(row: Json, has_children: bool) -> Json:
         facts["value_set"] = binding["valueSet"].partition("|")[0]
     if targets := targets_of(row):
         facts["targets"] = targets
+    if row.get("isSummary"):
+        facts["summary"] = True
+    if row.get("isModifier"):
+        facts["modifier"] = True
     return facts
 
 
