@@ -1,4 +1,4 @@
-"""Administration over REST: the inbox of HL7 v2 messages; docs/hl7v2.md.
+"""Administration over REST: the inbox of HL7 v2 messages, the search index; docs/hl7v2.md.
 
 Every call needs scopes over everything: a message may hold anything about anyone.
 """
@@ -23,9 +23,15 @@ if TYPE_CHECKING:
 
 
 def router(parts: Parts, authenticate: Authenticate) -> APIRouter:
-    """Return `/admin/hl7/messages` and what is below it."""
+    """Return `/admin/hl7/messages` with what is below it, and `/admin/reindex`."""
     routes = APIRouter(prefix="/admin/hl7/messages", tags=["administration"])
     caller = Depends(authenticate)
+    index = APIRouter(prefix="/admin/reindex", tags=["administration"])
+
+    @index.get("", summary="Search parameters of your own, and how far their index is")
+    async def progress(ctx: Context = caller) -> dict[str, Any]:
+        return await parts.service.index_progress(ctx)
+
     service, settings = parts.service, parts.settings.hl7
 
     @routes.get("", summary="Kept messages, newest first")
@@ -51,4 +57,7 @@ def router(parts: Parts, authenticate: Authenticate) -> APIRouter:
     async def replay(id: str, ctx: Context = caller) -> dict[str, Any]:
         return await admin.replay(service, ctx, id, settings=settings)
 
-    return routes
+    whole = APIRouter()
+    whole.include_router(routes)
+    whole.include_router(index)
+    return whole

@@ -8,20 +8,22 @@ the first resource of the type comes. Only members that a resource has are visit
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from fhir_server.search import parameters
+from fhir_server.search import contained, custom, parameters
 from fhir_server.search.kind import Facts, Index, kind_of
-from fhir_server.search.tokens import compartment_token, token, type_token
+from fhir_server.search.tokens import compartment_token, presence, token, type_token
 from kernel.errors import BadStructure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from zoneinfo import ZoneInfo
 
     from fhir_server.model import Resource
+    from fhir_server.search.custom import Custom
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,9 @@ class Indexed:
     quantities: tuple[tuple[int, float, float, tuple[int, ...]], ...]
     patient: int | None
     date: int | None
+    texts: tuple[str, ...] = ()
+    present: tuple[int, ...] = ()
+    point: tuple[float, float] | None = None  # longitude, latitude
 
 
 @dataclass(slots=True)
@@ -49,6 +54,9 @@ class Branch:
     filtered: dict[tuple[str, str], Branch] = field(default_factory=dict)
 
 
+MARKED: Final = frozenset({"token", "reference", "uri"})
+"""Kinds whose `:missing` asks for the mark of an element; the others have an index to ask."""
+_STEP: Final = re.compile(r"(?:[^.\[]|\[[^\]]*\])+")  # a filter may have dots: `[url=http://a.b]`
 Tree = dict[str, Index]
 """For each JSON member, what to do with its value."""
 
@@ -63,8 +71,16 @@ class Plan:
     compartment: frozenset[str]  # keys of the references that put it into a patient's compartment
 
 
-def index(resource: Resource, zone: ZoneInfo | None = None) -> Indexed:
+def index(
+    resource: Resource,
+    zone: ZoneInfo | None = None,
+    customs: Sequence[Custom] = (),
+    named: str = "",
+) -> Indexed:
     """Return all that `resource` can be found by; `zone` is of dates without an offset (UTC).
+
+    `customs` are the parameters made over REST for its type; `named` is the name under which it is
+    indexed if that is not its type.
 
     Raises:
         BadStructure: the resource does not have the structure of its type.
@@ -73,14 +89,20 @@ def index(resource: Resource, zone: ZoneInfo | None = None) -> Indexed:
     if not isinstance(type, str):
         raise BadStructure("The resource has no `resourceType`.")
     plan, facts = _plan(type), Facts(zone)
-    facts.tokens.append(type_token(type))
+    facts.tokens.append(type_token(named or type))
     try:
-        _walk(plan.tree, resource, facts)
+        _walk(_contained_tree(type) if named and named != type else plan.tree, resource, facts)
     except (AttributeError, TypeError, LookupError) as error:
         raise BadStructure(f"The resource does not have the structure of `{type}`.") from error
     if type == "Patient":
         deceased = "deceasedDateTime" in resource or bool(resource.get("deceasedBoolean"))
         facts.tokens.append(token(f"Patient.deceased={'true' if deceased else 'false'}"))
+    if type == "Bundle":
+        _first(resource, facts)
+    for inner in resource.get("contained") or ():
+        _contain(inner, facts)
+    if customs:
+        custom.add(resource, customs, facts)
     patient = _whose(type, resource.get("id"), plan, facts)
     return Indexed(
         tuple(dict.fromkeys(facts.tokens)),
@@ -89,7 +111,34 @@ def index(resource: Resource, zone: ZoneInfo | None = None) -> Indexed:
         tuple(dict.fromkeys(facts.quantities)),
         patient,
         _date(plan, facts),
+        tuple(dict.fromkeys(facts.texts)),
+        tuple(dict.fromkeys(facts.present)),
+        facts.points[0] if facts.points else None,
     )
+
+
+def _contain(resource: Resource, facts: Facts) -> None:
+    """Add what a contained resource is found by, under the name of its type inside another."""
+    type = resource.get("resourceType")
+    if not isinstance(type, str) or type not in parameters.types():
+        return
+    facts.tokens.append(type_token(contained.inside(type)))
+    _walk(_contained_tree(type), resource, facts)
+
+
+@cache
+def _contained_tree(type: str) -> Tree:
+    return _tree(_branches(contained.inside(type)))
+
+
+def _first(bundle: Resource, facts: Facts) -> None:
+    """Add the tokens of the Composition of a document and the MessageHeader of a message."""
+    entry: dict[str, Any] = next(iter(bundle.get("entry") or ()), {})
+    first = entry.get("resource") or {}
+    reference = f"{first.get('resourceType')}/{first['id']}" if "id" in first else None
+    for found in (reference, entry.get("fullUrl")):
+        if found:
+            facts.tokens.append(token(f"Bundle.entry[0].resource={found}"))
 
 
 def _walk(tree: Tree, element: Resource, facts: Facts) -> None:
@@ -128,7 +177,9 @@ def _tree(branch: Branch) -> Tree:
 
 
 def _if(name: str, value: str, then: Index, item: Any, facts: Facts) -> None:
-    if item.get(name) == value:
+    found = item.get(name)
+    # `[extension=…]` is FHIRPath's `hasExtension`.
+    if found == value or (name == "extension" and any(one["url"] == value for one in found or ())):
         then(item, facts)
 
 
@@ -175,8 +226,17 @@ def _branches(type: str) -> Branch:
             # Parameters that share an element share its leaf: one canonical token per fact.
             if kind and (kind.name, path) not in seen:
                 seen.add((kind.name, path))
-                _branch(root, path.members).leaves.append(kind.index(type, path))
+                leaf = kind.index(type, path)
+                if kind.name in MARKED:
+                    leaf = partial(_mark, presence(type, path.key), leaf)
+                _branch(root, path.members).leaves.append(leaf)
     return root
+
+
+def _mark(mark: int, then: Index, item: Any, facts: Facts) -> None:
+    """Note that an element is there: the tokens of its values cannot tell."""
+    facts.present.append(mark)
+    then(item, facts)
 
 
 def _branch(at: Branch, members: str) -> Branch:
@@ -188,7 +248,7 @@ def _branch(at: Branch, members: str) -> Branch:
 
 
 def _steps(members: str) -> Iterator[tuple[str, tuple[str, str] | None]]:
-    for step in members.split("."):
+    for step in _STEP.findall(members):
         name, bracket, filter = step.partition("[")
         if bracket and "=" in filter:
             member, _, value = filter[:-1].partition("=")

@@ -35,6 +35,9 @@ class Facts:
     quantities: list[tuple[int, float, float, tuple[int, ...]]] = field(default_factory=list)
     """Key, low, high and the tokens of the units in which it is so: an interval of numbers."""
     references: list[tuple[str, str]] = field(default_factory=list)  # key, `Patient/id`
+    points: list[tuple[float, float]] = field(default_factory=list)  # longitude, latitude
+    texts: list[str] = field(default_factory=list)  # what is read, but not kept by an index
+    present: list[int] = field(default_factory=list)  # which elements there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def kinds() -> dict[str, SearchType]:
 
 def kind_of(parameter: Parameter) -> SearchType | None:
     """Return the kind of a parameter; None if we cannot search with it."""
-    if not parameter.paths:
+    if not (parameter.paths or parameter.composite):
         return None
     # A parameter may be named like a kind (`reference` of ValueSet is a uri), but not with `_`.
     own = kinds().get(parameter.name) if parameter.name.startswith("_") else None

@@ -7,7 +7,7 @@ Made from the original package by `tools/compile_search.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -37,6 +37,19 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
+class Root:
+    """Where the parts of a composite parameter are met together.
+
+    `key` and `members` are of an element that repeats, "" where the parts are facts of the whole
+    resource.
+    """
+
+    parts: tuple[Parameter, ...]
+    key: str = ""
+    members: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """One search parameter of one type. No `targets` means any; `many` that it can repeat."""
 
@@ -47,10 +60,28 @@ class Parameter:
     paths: tuple[Path, ...] = ()
     targets: tuple[str, ...] = ()
     many: bool = False
+    ready: bool = True  # False while the index of one made over REST is being built
+    composite: tuple[Root, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(path.key for path in self.paths))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The parameters that a search may name: those of R4, and by type those made over REST."""
+
+    custom: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)
+
+    def of(self, type: str) -> Mapping[str, Parameter]:
+        """Return all parameters of a type, by name; R4's own cannot be replaced."""
+        extra = self.custom.get(type)
+        return {**extra, **of(type)} if extra else of(type)
+
+
+R4: Final = Known()
+"""The parameters of R4 alone."""
 
 
 def types() -> frozenset[str]:
@@ -62,13 +93,16 @@ def types() -> frozenset[str]:
 def of(type: str) -> Mapping[str, Parameter]:
     """Return all parameters that R4 defines for a type, by name, supported or not."""
     parameters = _table("search.json")["parameters"]
-    rows = parameters[COMMON] | parameters.get(type, {})
+    # `#Medication` is a Medication inside another resource: search/contained.py
+    rows = parameters[COMMON] | parameters.get(type.removeprefix("#"), {})
     return MappingProxyType({name: _parameter(type, name, row) for name, row in rows.items()})
 
 
 def supported(type: str) -> list[tuple[str, str, str]]:
     """Return name, kind and definition of every parameter that can be searched with, by name."""
-    return sorted((row.name, row.kind, row.url) for row in of(type).values() if row.paths)
+    return sorted(
+        (row.name, row.kind, row.url) for row in of(type).values() if row.paths or row.composite
+    )
 
 
 def primary(type: str) -> tuple[Parameter, ...]:
@@ -86,13 +120,18 @@ def patient(type: str) -> Parameter | None:
     return None
 
 
-@cache
-def compartment(type: str) -> frozenset[str]:
-    """Return the keys of the references that put a resource into a patient's compartment.
+def compartments() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """Return the five compartments: their types, each with the parameters that decide."""
+    return _table("compartments.json")
 
-    https://hl7.org/fhir/R4/compartmentdefinition-patient.html
+
+@cache
+def compartment(type: str, owner: str = "Patient") -> frozenset[str]:
+    """Return the keys of the references that put a resource into a compartment.
+
+    https://hl7.org/fhir/R4/compartmentdefinition.html
     """
-    names = _table("compartments.json")["Patient"].get(type, ())
+    names = _table("compartments.json").get(owner, {}).get(type, ())
     return frozenset(key for name in names if name in of(type) for key in of(type)[name].keys)
 
 
@@ -105,7 +144,13 @@ def _parameter(type: str, name: str, row: Mapping[str, Any]) -> Parameter:
         tuple(Path(*path) for path in row.get("paths", ())),
         tuple(row.get("targets", ())),
         row.get("many", False),
+        composite=tuple(_root(type, root) for root in row.get("composite", ())),
     )
+
+
+def _root(type: str, row: Mapping[str, Any]) -> Root:
+    parts = tuple(_parameter(type, part["name"], part | {"url": ""}) for part in row["parts"])
+    return Root(parts, row.get("key", ""), row.get("root", ""))
 
 
 @cache

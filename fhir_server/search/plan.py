@@ -1,4 +1,4 @@
-"""From what is asked to a filter in MongoDB's query language, an order and a place to start.
+"""From criteria to a filter in MongoDB's query language.
 
 https://hl7.org/fhir/R4/search.html#combining
 
@@ -8,84 +8,49 @@ escaped literal. The authorisation filter is added by the store.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fhir_server.search import page
 from fhir_server.search.kind import AnyOf, Condition, NoneOf, Scope, kind_of
+from fhir_server.search.nodes import Criterion
 from fhir_server.search.tokens import type_token
+from kernel.errors import Invalid
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
+    from collections.abc import Sequence
 
-    from fhir_server.search.query import Criterion, Query
+    from fhir_server.search.nodes import Node
 
 Filter = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """`filter` selects all matches, `after` those of this page and later ones."""
-
-    filter: Filter
-    sort: list[tuple[str, int]]
-    limit: int
-    after: Filter | None = None
-
-    @property
-    def condition(self) -> Filter:
-        """The filter of this page and those that follow."""
-        return self.filter if self.after is None else {"$and": [self.filter, self.after]}
-
-
-def plan(query: Query, zone: ZoneInfo | None = None, *, base: str = "") -> Plan:
-    """Return how to answer a query.
-
-    `zone` is of dates without an offset (UTC); `base` is our own base URL, whose references are
-    also found as relative ones.
+def condition(criterion: Criterion, scope: Scope) -> Condition:
+    """Return what one criterion asks of a document.
 
     Raises:
         BadValue: a value without the form that its parameter needs.
     """
-    scope = Scope(zone, base.rstrip("/"))
-    conditions = [_condition(criterion, scope) for criterion in query.criteria]
-    return Plan(
-        _combined(query.type, conditions),
-        list(page.SORTS[query.sort]),
-        query.count,
-        page.after(query.sort, query.cursor) if query.cursor else None,
-    )
-
-
-def cursor(query: Query, key: str, date: int, updated: int) -> str:
-    """Return the `_page` of the page after a document: its `Type/id`, `d` and `u`."""
-    value = {"d": date, "u": updated}.get(query.sort.removeprefix("-"), 0)
-    return page.write(query.sort, value, key)
-
-
-def _condition(criterion: Criterion, scope: Scope) -> Condition:
     kind = kind_of(criterion.parameter)
     if kind is None:
         raise ValueError(f"`{criterion.parameter.name}` cannot be searched with.")
     return kind.match(criterion.parameter, criterion.modifier, criterion.values, scope)
 
 
-def _combined(type: str, conditions: list[Condition]) -> Filter:
-    """Return the filter that holds if all conditions do."""
+def combined(type: str, conditions: Sequence[Condition]) -> Filter:
+    """Return the filter of the documents of a type for which all conditions hold."""
     required: list[int] = []
     parts: list[Filter] = []
     typed = False
-    for condition in conditions:
-        if isinstance(condition, AnyOf):
+    for one in conditions:
+        if isinstance(one, AnyOf):
             typed = True
-            if len(condition.tokens) == 1:
-                required.append(condition.tokens[0])
+            if len(one.tokens) == 1:
+                required.append(one.tokens[0])
             else:
-                parts.append({"k": {"$in": list(condition.tokens)}})
-        elif isinstance(condition, NoneOf):
-            parts.append({"k": {"$nin": list(condition.tokens)}})
+                parts.append({"k": {"$in": list(one.tokens)}})
+        elif isinstance(one, NoneOf):
+            parts.append({"k": {"$nin": list(one.tokens)}})
         else:
-            parts.append(condition.filter)
+            parts.append(one.filter)
     # A token names its type; anything else could be true of another type, or of a deletion.
     if not typed:
         required.append(type_token(type))
@@ -95,6 +60,15 @@ def _combined(type: str, conditions: list[Condition]) -> Filter:
     return _conjunction(parts)
 
 
+def alone(one: Condition) -> Filter:
+    """Return the filter of one condition by itself."""
+    if isinstance(one, AnyOf):
+        return {"k": {"$in": list(one.tokens)}}
+    if isinstance(one, NoneOf):
+        return {"k": {"$nin": list(one.tokens)}}
+    return one.filter
+
+
 def _conjunction(parts: list[Filter]) -> Filter:
     merged: Filter = {}
     for part in parts:
@@ -102,3 +76,21 @@ def _conjunction(parts: list[Filter]) -> Filter:
             return {"$and": parts}
         merged |= part
     return merged
+
+
+def simple(type: str, nodes: Sequence[Node], scope: Scope) -> Filter:
+    """Return the filter of criteria that look at the resource itself, as those of writes must.
+
+    Raises:
+        Invalid: one looks at other resources, which could change before the write.
+    """
+    conditions = []
+    for node in nodes:
+        if not isinstance(node, Criterion):
+            raise Invalid(
+                "The criteria of a conditional interaction look at the resource itself:"
+                " no chain, `_has`, `_list`, `_filter`, `_text` or `_content`.",
+                code="not-supported",
+            )
+        conditions.append(condition(node, scope))
+    return combined(type, conditions)

@@ -50,9 +50,9 @@ def entry(text: str) -> str:
     folded = fold(exact)
     if not folded or folded == exact:
         return folded
-    return folded + SEPARATOR + _safe(exact)
+    return folded + SEPARATOR + safe(exact)
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Return a text that can be stored: no lone surrogates, no NUL."""
     return text.encode("utf-8", "ignore").decode().replace("\x00", "")

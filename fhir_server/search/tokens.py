@@ -20,6 +20,17 @@ def token(text: str) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
+@lru_cache(maxsize=1 << 14)
+def mark(text: str) -> int:
+    """Return a fact that no index keeps: 31 bits, as few as it takes within one document."""
+    return token(text) & 0x7FFFFFFF
+
+
+def presence(type: str, key: str) -> int:
+    """Return the mark of an element that is there."""
+    return mark(f"{type}.{key}")
+
+
 def type_token(type: str) -> int:
     """Return the token that every document of a type carries."""
     return token(f"_type={type}")

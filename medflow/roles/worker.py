@@ -1,4 +1,7 @@
-"""Work in the background: after an upgrade, index again what an older version indexed."""
+"""Work in the background: the index of an older version, and that of new search parameters.
+
+docs/adr/0002-one-collection-and-generic-index.md
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pymongo.errors import PyMongoError
 
 from kernel import log, tasks
+from kernel.errors import FhirError
 from medflow.roles.role import Role
 
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 LOG: Final = log.get("medflow.roles.worker")
 
 PAUSE_S: Final = 10.0
+LOOK_S: Final = 1.0
 
 
 async def _run(parts: Parts, announce: Announce) -> None:
@@ -26,26 +31,32 @@ async def _run(parts: Parts, announce: Announce) -> None:
 
     def tell(count: int) -> None:
         nonlocal done
-        done = count
+        done += count
 
     announce(handled=lambda: done)
-    await _reindex(parts, tell)
-    await asyncio.Event().wait()
-
-
-async def _reindex(parts: Parts, tell: Callable[[int], None]) -> None:
-    """Return once the index is of this version; a database that is away is waited for."""
     while True:
         tasks.checkpoint()
         try:
-            if await parts.store.reindex.outdated():
-                async for count in parts.store.reindex.run():
-                    tell(count)
-        except PyMongoError as error:
+            await _reindex(parts, tell)
+        except (PyMongoError, FhirError) as error:  # a database that is away is waited for
             LOG.warning("reindex.interrupted", reason=type(error).__name__)
             await asyncio.sleep(PAUSE_S)
-        else:
-            return
+        await asyncio.sleep(LOOK_S)
+
+
+async def _reindex(parts: Parts, tell: Callable[[int], None]) -> None:
+    """Return once all documents are indexed by this version and by the parameters there are."""
+    reindex = parts.store.reindex
+    if await reindex.outdated():
+        before = 0
+        async for count in reindex.run():
+            tell(count - before)
+            before = count
+    for type in await reindex.pending():
+        before = 0
+        async for count in reindex.build(type):
+            tell(count - before)
+            before = count
 
 
 WORKER = Role("worker", _run)

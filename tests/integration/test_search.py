@@ -8,7 +8,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from fhir_server.search.plan import plan
+from fhir_server.search.kind import Scope
+from fhir_server.search.order import SORTS
+from fhir_server.search.plan import simple
 from fhir_server.search.query import parse
 from kernel.errors import Invalid
 
@@ -215,9 +217,10 @@ async def test_the_newest_come_from_an_index_without_a_sort(
     server: FhirService, collections: mongo.Collections, query: str
 ) -> None:
     asked = parse_qsl(query)
-    planned = plan(parse("Observation", asked, lenient=False, default_count=2, max_count=2))
+    parsed = parse("Observation", asked, lenient=False, default_count=2, max_count=2)
+    condition = simple("Observation", parsed.criteria["Observation"], Scope())
 
-    found = collections.resources.find(planned.condition, sort=planned.sort, limit=3)
+    found = collections.resources.find(condition, sort=SORTS[parsed.controls.order.index], limit=3)
     explained = await found.explain()
 
     stages = json.dumps(explained["queryPlanner"]["winningPlan"], default=str)

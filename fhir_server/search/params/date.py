@@ -25,11 +25,14 @@ WRITTEN: Final = re.compile(
     r"[0-9]{4}(-[0-9]{2}(-[0-9]{2}"
     r"(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?"
 )
+DAY: Final = 86_400_000
+LONG: Final = "~"
+"""What follows the key of a second entry that a range of more than a day has: few have one."""
 PREFIXES: Final = frozenset({"eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"})
 
 
 def index(type: str, path: Path) -> Index:
-    key = token(f"{type}.{path.key}")
+    key, long = token(f"{type}.{path.key}"), token(f"{type}.{path.key}{LONG}")
     read = READ.get(path.datatype, dates.bounds)
 
     def add(value: Any, facts: Facts) -> None:
@@ -39,6 +42,8 @@ def index(type: str, path: Path) -> Index:
             return
         if found is not None:
             facts.ranges.append((key, *found))
+            if found[1] - found[0] > DAY:
+                facts.ranges.append((long, *found))
 
     return add
 
@@ -70,23 +75,32 @@ READ: Final[dict[str, Callable[[Any, ZoneInfo | None], tuple[int, int] | None]]]
 
 
 def match(parameter: Parameter, modifier: str, values: tuple[str, ...], scope: Scope) -> Condition:
-    keys = [token(f"{parameter.type}.{key}") for key in parameter.keys]
-    which = keys[0] if len(keys) == 1 else {"$in": keys}
+    keys = [f"{parameter.type}.{key}" for key in parameter.keys]
     if modifier == "missing":
-        present = {"q": {"$elemMatch": {"p": which}}}
+        present = {"q": {"$elemMatch": {"p": _one_of(keys, "")}}}
         return Where({"$nor": [present]} if missing(values) else present)
     best = primary(parameter.type)[:1]
     is_primary = not parameter.many and parameter in best
-    return either([_filter(which, value, scope, is_primary=is_primary) for value in values])
+    return either(
+        [
+            _filter(keys, suffix, condition, is_primary=is_primary)
+            for value in values
+            for suffix, condition in compared(*comparison(value, scope.zone))
+        ]
+    )
 
 
-def _filter(which: Any, value: str, scope: Scope, *, is_primary: bool) -> dict[str, Any]:
-    prefix, low, high = comparison(value, scope.zone)
-    found: dict[str, Any] = {"q": {"$elemMatch": {"p": which} | compared(prefix, low, high)}}
+def _filter(
+    keys: list[str], suffix: str, condition: dict[str, Any], *, is_primary: bool
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"q": {"$elemMatch": {"p": _one_of(keys, suffix)} | condition}}
     # `d` is the low bound of the primary date: it lets the index skip what cannot match.
-    if is_primary and (limit := LOW[prefix](low, high)):
-        found["d"] = limit
-    return found
+    return found | {"d": condition["l"]} if is_primary and "l" in condition else found
+
+
+def _one_of(keys: list[str], suffix: str) -> Any:
+    tokens = [token(key + suffix) for key in keys]
+    return tokens[0] if len(tokens) == 1 else {"$in": tokens}
 
 
 def comparison(value: str, zone: ZoneInfo | None) -> tuple[str, int, int]:
@@ -104,45 +118,53 @@ def comparison(value: str, zone: ZoneInfo | None) -> tuple[str, int, int]:
     except (ValueError, OverflowError):
         pass
     raise BadValue(
-        f"`{value}` is not a date such as `2020`, `ge2020-01-31` or `lt2020-01-31T10:00:00Z`."
+        f"`{value[:60]}` is not a date such as `2020`, `ge2020-01-31` or `lt2020-01-31T10:00:00Z`."
     )
 
 
-def compared(prefix: str, low: int, high: int) -> dict[str, Any]:
-    """Return the condition on the range `l` to `h` of a stored date."""
-    conditions: dict[str, dict[str, Any]] = {
-        "eq": {"l": {"$gte": low}, "h": {"$lte": high}},
-        "ne": {"$or": [{"l": {"$lt": low}}, {"h": {"$gt": high}}]},
-        "gt": {"h": {"$gt": high}},
-        "lt": {"l": {"$lt": low}},
-        "ge": {"$or": [{"h": {"$gt": high}}, {"l": {"$gte": low}}]},
-        "le": {"$or": [{"l": {"$lt": low}}, {"h": {"$lte": high}}]},
-        "sa": {"l": {"$gt": high}},
-        "eb": {"h": {"$lt": low}},
-        "ap": {"l": {"$lte": high}, "h": {"$gte": low}},
-    }
-    return conditions[prefix]
+def compared(prefix: str, low: int, high: int) -> list[tuple[str, dict[str, Any]]]:
+    """Return the conditions on the range `l` to `h` of a stored date, any of which may hold.
 
-
-LOW: Final[dict[str, Callable[[int, int], dict[str, int] | None]]] = {
-    "eq": lambda low, high: {"$gte": low, "$lte": high},
-    "lt": lambda low, _: {"$lt": low},
-    "le": lambda _, high: {"$lte": high},
-    "sa": lambda _, high: {"$gt": high},
-    "eb": lambda low, _: {"$lt": low},
-    "ap": lambda _, high: {"$lte": high},
-    "ne": lambda *_: None,
-    "gt": lambda *_: None,
-    "ge": lambda *_: None,
-}
-"""What a match says about the low bound of the stored range."""
+    Each comes with what follows the key of its entries: "", or `LONG`. A bound of `l` that says
+    nothing new of a range of up to a day is there to end the scan of the index.
+    """
+    since = low - DAY
+    match prefix:
+        case "eq":
+            return [("", {"l": {"$gte": low, "$lte": high}, "h": {"$lte": high}})]
+        case "ne":
+            return [("", {"$or": [{"l": {"$lt": low}}, {"h": {"$gt": high}}]})]
+        case "gt":
+            return [
+                ("", {"l": {"$gt": high - DAY}, "h": {"$gt": high}}),
+                (LONG, {"l": {"$lte": high - DAY}, "h": {"$gt": high}}),
+            ]
+        case "ge":
+            return [
+                ("", {"l": {"$gte": since}, "$or": [{"h": {"$gt": high}}, {"l": {"$gte": low}}]}),
+                (LONG, {"l": {"$lt": since}, "h": {"$gt": high}}),
+            ]
+        case "lt":
+            return [("", {"l": {"$lt": low}})]
+        case "le":
+            return [
+                ("", {"l": {"$lte": high}, "$or": [{"l": {"$lt": low}}, {"h": {"$lte": high}}]})
+            ]
+        case "sa":
+            return [("", {"l": {"$gt": high}})]
+        case "eb":
+            return [("", {"l": {"$lt": low}, "h": {"$lt": low}})]
+    return [
+        ("", {"l": {"$gte": since, "$lte": high}, "h": {"$gte": low}}),
+        (LONG, {"l": {"$lt": since}, "h": {"$gte": low}}),
+    ]
 
 
 def missing(values: tuple[str, ...]) -> bool:
     """Return the value of a `:missing` modifier."""
     if values in {("true",), ("false",)}:
         return values == ("true",)
-    raise BadValue(f"`:missing` takes `true` or `false`, not `{','.join(values)}`.")
+    raise BadValue(f"`:missing` takes `true` or `false`, not `{','.join(values)[:60]}`.")
 
 
 DATE = SearchType("date", index, match, frozenset({"missing"}))

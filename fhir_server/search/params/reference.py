@@ -19,6 +19,7 @@ from fhir_server.search.kind import (
     SearchType,
     Where,
 )
+from fhir_server.search.marked import absent, reading, remember, text_key
 from fhir_server.search.params import token as tokens
 from fhir_server.search.params import uri
 from fhir_server.search.text import unescape
@@ -27,6 +28,8 @@ from kernel import ids
 from kernel.errors import BadValue
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fhir_server.search.parameters import Parameter, Path
 
 RELATIVE: Final = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
@@ -38,6 +41,7 @@ def index(type: str, path: Path) -> Index:
         return uri.index(type, path)
     key, prefix = path.key, f"{type}.{path.key}="
     identifier = f"{type}.{path.key}{IDENTIFIER}="
+    texts = text_key(type, path.key)
 
     def add(value: Any, facts: Facts) -> None:
         written = value.get("reference")
@@ -48,6 +52,7 @@ def index(type: str, path: Path) -> Index:
                 facts.tokens.append(token(prefix + written))
             if target.startswith("Patient/"):
                 facts.references.append((key, target))
+        remember(texts, value.get("display"), facts)
         if logical := value.get("identifier"):
             tokens.pair(identifier, "value", logical, facts)
 
@@ -55,17 +60,14 @@ def index(type: str, path: Path) -> Index:
 
 
 def match(parameter: Parameter, modifier: str, values: tuple[str, ...], scope: Scope) -> Condition:
+    if modifier == "missing":
+        return absent(parameter, values)
+    if modifier == "text":
+        return reading(parameter, values)
     if modifier == "identifier":
-        return AnyOf(
-            tuple(
-                found
-                for value in values
-                for path in parameter.paths
-                for found in tokens.asked(parameter.type, path, value, IDENTIFIER)
-            )
-        )
+        return tokens.either_of(parameter, values, IDENTIFIER)
     wanted = [form for value in values for form in asked(parameter, modifier, value, scope)]
-    if wanted and _whose(parameter) and all(_is_patient(form) for form in wanted):
+    if wanted and says_whose(parameter) and all(_is_patient(form) for form in wanted):
         patients = [token(form) for form in wanted]
         return Where({"p": patients[0] if len(patients) == 1 else {"$in": patients}})
     return AnyOf(
@@ -73,11 +75,20 @@ def match(parameter: Parameter, modifier: str, values: tuple[str, ...], scope: S
     )
 
 
+def pointing(parameter: Parameter, keys: Sequence[str]) -> Condition:
+    """Return the condition that the parameter refers to one of these `Type/id` keys."""
+    if says_whose(parameter) and all(_is_patient(key) for key in keys):
+        return Where({"p": {"$in": [token(key) for key in keys]}})
+    return AnyOf(
+        tuple(token(f"{parameter.type}.{key}={form}") for key in parameter.keys for form in keys)
+    )
+
+
 def _is_patient(form: str) -> bool:
     return form.startswith("Patient/") and RELATIVE.fullmatch(form) is not None
 
 
-def _whose(parameter: Parameter) -> bool:
+def says_whose(parameter: Parameter) -> bool:
     """Return whether `p` of a document says the same as this parameter about patients."""
     owner = parameters.patient(parameter.type)
     return owner is not None and not owner.many and owner.keys == parameter.keys
@@ -116,4 +127,6 @@ def _allowed(parameter: Parameter, target: str, text: str) -> list[str]:
     return []
 
 
-REFERENCE = SearchType("reference", index, match, frozenset({"identifier", TYPE_MODIFIER}))
+REFERENCE = SearchType(
+    "reference", index, match, frozenset({"identifier", "missing", "text", TYPE_MODIFIER})
+)

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from fhir_server.search.extract import index
-from fhir_server.search.plan import plan
+from fhir_server.search.kind import Scope
+from fhir_server.search.plan import simple
 from fhir_server.search.query import parse
+from fhir_server.search.sphere import within
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "$eq": lambda found, wanted: found == wanted,
@@ -35,6 +37,8 @@ def _holds(name: str, wanted: Any, document: Mapping[str, Any]) -> bool:
         return any(selects(part, document) for part in wanted)
     if name == "$nor":
         return not any(selects(part, document) for part in wanted)
+    if name == "g":
+        return "g" in document and within(*wanted["$geoWithin"]["$centerSphere"], document["g"])
     conditions = wanted if isinstance(wanted, dict) else {"$eq": wanted}
     return all(_operator(*item, document.get(name)) for item in conditions.items())
 
@@ -63,10 +67,19 @@ def stored(resource: Mapping[str, Any], updated: int = 0) -> dict[str, Any]:
         "_id": f"{resource['resourceType']}/{resource.get('id', 'x')}",
         "k": list(indexed.tokens),
         "s": list(indexed.strings),
-        "q": [{"p": key, "l": low, "h": high} for key, low, high in indexed.ranges],
+        "q": [
+            *({"p": key, "l": low, "h": high} for key, low, high in indexed.ranges),
+            *(
+                {"p": key, "l": low, "h": high, "u": list(units)}
+                for key, low, high, units in indexed.quantities
+            ),
+        ],
+        "e": list(indexed.present),
+        "x": list(indexed.texts),
         "d": updated if indexed.date is None else indexed.date,
         "u": updated,
     }
+    document |= {} if indexed.point is None else {"g": list(indexed.point)}
     return document | ({} if indexed.patient is None else {"p": indexed.patient})
 
 
@@ -91,6 +104,7 @@ def found() -> Search:
         query = parse(
             resource["resourceType"], parameters, lenient=False, default_count=10, max_count=100
         )
-        return selects(plan(query, base=base).filter, document(resource, updated))
+        condition = simple(query.type, query.criteria[query.type], Scope(base=base))
+        return selects(condition, document(resource, updated))
 
     return ask

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from fhir_server.search import dates
 from fhir_server.search.extract import index
-from fhir_server.search.plan import plan
+from fhir_server.search.kind import Scope
+from fhir_server.search.plan import simple
 from fhir_server.search.query import parse
 from kernel.errors import BadValue
 
@@ -129,7 +130,8 @@ def test_a_missing_date_is_found_as_missing(found: Found) -> None:
 def test_the_primary_date_also_bounds_the_order() -> None:
     query = parse("Observation", [("date", "2013")], lenient=False, default_count=1, max_count=1)
 
-    assert plan(query).filter["d"] == {"$gte": at("2013-01-01"), "$lte": at("2014-01-01") - 1}
+    condition = simple("Observation", query.criteria["Observation"], Scope())
+    assert condition["d"] == {"$gte": at("2013-01-01"), "$lte": at("2014-01-01") - 1}
 
 
 def test_the_second_choice_of_a_primary_date_orders_too() -> None:
@@ -199,3 +201,45 @@ def test_what_is_indexed_is_found_by_asking_for_it(
         assert found(observation, ("date", f"{prefix}{asked}"))
     for prefix in ("ne", "gt", "lt", "sa", "eb"):
         assert not found(observation, ("date", f"{prefix}{asked}"))
+
+
+SPEC: dict[str, Callable[[int, int, int, int], bool]] = {
+    "eq": lambda first, last, low, high: low <= first and last <= high,
+    "ne": lambda first, last, low, high: first < low or high < last,
+    "gt": lambda _, last, __, high: last > high,
+    "lt": lambda first, _, low, __: first < low,
+    "ge": lambda first, last, low, high: last > high or (low <= first and last <= high),
+    "le": lambda first, last, low, high: first < low or (low <= first and last <= high),
+    "sa": lambda first, _, __, high: first > high,
+    "eb": lambda _, last, low, __: last < low,
+    "ap": lambda first, last, low, high: first <= high and last >= low,
+}
+"""The table of prefixes: the range `first` to `last` of a resource, `low` to `high` of the search."""
+MOMENTS = st.datetimes(datetime(2013, 1, 1), datetime(2013, 1, 9))  # noqa: DTZ001 - hypothesis wants them so
+WRITTEN = st.sampled_from(["%Y", "%Y-%m", "%Y-%m-%d", "%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ"])
+
+
+@given(MOMENTS, MOMENTS, MOMENTS, WRITTEN)
+def test_ranges_are_compared_as_the_table_of_prefixes_says(
+    found: Found, one: datetime, other: datetime, asked: datetime, form: str
+) -> None:
+    start, end = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in sorted((one, other)))
+    period = {"start": start, "end": end}
+    written = asked.strftime(form)
+    low, high = dates.bounds(written)
+
+    for prefix, holds in SPEC.items():
+        expected = holds(dates.bounds(start)[0], dates.bounds(end)[1], low, high)
+        # The one is the date by which the type is sorted, the other is not.
+        assert found(observed(effectivePeriod=period), ("date", prefix + written)) is expected
+        value = {"resourceType": "Observation", "valuePeriod": period}
+        assert found(value, ("value-date", prefix + written)) is expected
+
+
+def test_only_a_range_of_more_than_a_day_takes_a_second_entry() -> None:
+    day = {"start": "2013-01-01", "end": "2013-01-01"}
+
+    assert len(index(observed(effectivePeriod=day)).ranges) == 1
+    assert len(index(observed(effectivePeriod=day | {"end": "2013-01-02"})).ranges) == 2
+    assert len(index(observed(effectiveDateTime="2013-01-01")).ranges) == 1
+    assert len(index(observed(effectiveDateTime="2013-01")).ranges) == 2

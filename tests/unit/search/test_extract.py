@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from fhir_server.search.tokens import compartment_token, type_token
 from kernel.errors import BadStructure
 
 Found = Callable[..., bool]
+STEP = re.compile(r"(?:[^.\[]|\[[^\]]*\])+")
 EXAMPLES = Path(__file__).resolve().parents[4] / "shared/fhir/examples/r4-examples-json.tar.xz"
 
 
@@ -33,7 +35,9 @@ def examples() -> list[dict[str, Any]]:
 
 
 def test_a_resource_has_its_type_and_nothing_that_it_does_not_say() -> None:
-    assert index({"resourceType": "Basic"}) == Indexed((type_token("Basic"),), (), (), None, None)
+    assert index({"resourceType": "Basic"}) == Indexed(
+        (type_token("Basic"),), (), (), (), None, None
+    )
 
 
 def test_parameters_on_one_element_share_one_token() -> None:
@@ -57,7 +61,7 @@ def test_parameters_on_one_element_share_one_token() -> None:
         {"resourceType": "Patient", "name": [[{}]]},
         {"resourceType": "Patient", "gender": 5},
         {"resourceType": "Patient", "birthDate": 5},
-        {"resourceType": "Patient", "identifier": [{"system": [], "value": {}}]},
+        {"resourceType": "Patient", "identifier": [{"system": ["x"], "value": "1"}]},
         {"resourceType": "Patient", "telecom": ["x"]},
         {"resourceType": "Observation", "subject": "Patient/1"},
         {"resourceType": "Observation", "effectivePeriod": "2020"},
@@ -133,7 +137,7 @@ def questions(resource: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Read the values of each parameter in the plainest way, and ask for them."""
     for row in parameters.of(resource["resourceType"]).values():
         for path in row.paths if row.name != "_lastUpdated" else ():  # the store's own time
-            for value in values(resource, path.members.split("."))[:2]:
+            for value in values(resource, STEP.findall(path.members))[:2]:
                 if text := question(row.kind, path.datatype, value, row.targets):
                     yield row.name, text
 
@@ -164,9 +168,25 @@ def question(kind: str, datatype: str, value: Any, targets: tuple[str, ...]) -> 
         if datatype in {"Period", "Timing"}:
             return None
         return str(value)
+    if kind in {"number", "quantity"}:
+        return question_of_quantity(datatype, value)
+    if kind == "special":
+        return f"{value['latitude']}|{value['longitude']}|1|m"
     if kind == "string":
         return escape(value[:500])
-    return question_of_token(datatype, value)
+    return None if kind == "composite" else question_of_token(datatype, value)
+
+
+def question_of_quantity(datatype: str, value: Any) -> str | None:
+    if datatype in {"Range", "SampledData", "age"}:
+        return None
+    if not isinstance(value, dict):
+        return str(value)
+    if "comparator" in value or "value" not in value:
+        return None
+    unit = value.get("code") or value.get("unit") or value.get("currency")
+    system = value.get("system", "") if "code" in value else ""
+    return f"{value['value']}|{escape(system)}|{escape(unit)}" if unit else str(value["value"])
 
 
 def question_of_token(datatype: str, value: Any) -> str | None:

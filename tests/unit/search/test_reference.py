@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from fhir_server.search.extract import index
-from fhir_server.search.plan import plan
+from fhir_server.search.kind import Scope
+from fhir_server.search.plan import simple
 from fhir_server.search.query import parse
 from fhir_server.search.tokens import compartment_token, token, type_token
 from kernel.errors import BadValue, Invalid
@@ -102,7 +103,8 @@ def test_a_search_for_a_patient_s_resources_uses_the_patient_index() -> None:
     parameters = [("patient", "1"), ("code", "x")]
     query = parse("Observation", parameters, lenient=False, default_count=1, max_count=1)
 
-    assert plan(query).filter == {"p": token("Patient/1"), "k": token("Observation.code=x")}
+    condition = simple("Observation", query.criteria["Observation"], Scope())
+    assert condition == {"p": token("Patient/1"), "k": token("Observation.code=x")}
 
 
 def test_appointments_of_several_patients_are_found_by_each(found: Found) -> None:
