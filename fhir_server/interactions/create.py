@@ -41,7 +41,7 @@ async def create(
     if if_none_exist is None:
         unit = Unit(ctx, [change])
         return (await engine.store.commit(unit))[0]
-    wanted = criterion(engine, ctx, type, if_none_exist)
+    wanted = await criterion(engine, ctx, type, if_none_exist)
     existing: list[str] = []
 
     async def resolve(found: list[list[str]]) -> Sequence[Change]:

@@ -13,15 +13,20 @@ import msgspec
 
 from fhir_server import jsonio
 from fhir_server.engine import check_id
-from fhir_server.interactions.etag import version_of
+from fhir_server.interactions.etag import versions_of
 from fhir_server.tables import RESOURCE_TYPES
 from kernel.errors import BadStructure, Invalid, TooLarge, Unprocessable
 
 if TYPE_CHECKING:
     from fhir_server.model import Resource
 
-METHODS: Final = ("DELETE", "POST", "PUT", "GET")
-"""Those supported, in the order in which a transaction carries them out."""
+METHODS: Final = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
+"""In the order in which a transaction carries them out."""
+READS: Final = frozenset({"GET", "HEAD"})
+BODIES: Final = frozenset({"POST", "PUT", "PATCH"})
+OPERATE: Final = READS | {"POST"}
+SYSTEM: Final = frozenset({"", "metadata", "_history"})
+"""What is read of the whole system, besides operations."""
 _AT: Final = re.compile(r" - at `\$(?P<path>.*)`$")
 ABSENT: Final = msgspec.Raw()
 
@@ -68,15 +73,22 @@ _BUNDLE: Final = msgspec.json.Decoder(_Bundle)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry; `query` is what follows `?` in its URL, `id` is "" for a type."""
+    """One entry. Its URL is `type/id/tail…?query`; each part is "" or empty where there is none.
+
+    `tail` is what a read can go on with, such as `_history`, `2`, and the name of an operation.
+    `if_match` are versions of which one must be current, 0 for none.
+    """
 
     number: int
     full_url: str
     method: str
     type: str
     id: str
+    tail: tuple[str, ...]
     query: str
-    if_match: int | None
+    if_match: tuple[int, ...]
+    if_none_match: str | None
+    if_modified_since: str | None
     if_none_exist: str | None
     raw: bytes
 
@@ -84,27 +96,26 @@ class Entry:
     def where(self) -> str:
         return f"Bundle.entry[{self.number}]"
 
+    @property
+    def operation(self) -> str:
+        """The name of the operation that is asked for, "" if it is an interaction."""
+        return self.tail[-1][1:] if self.tail and self.tail[-1].startswith("$") else ""
 
-def read(body: bytes | Resource, limit: int) -> tuple[str, list[Entry]]:
-    """Return the Bundle's type and its entries.
+    @property
+    def writes(self) -> bool:
+        """Whether this is one of the interactions that a transaction carries out in the store."""
+        return self.method not in READS and not self.operation
+
+
+def read(body: bytes | Resource, limit: int, base: str = "") -> tuple[str, list[Entry]]:
+    """Return the Bundle's type and its entries; `base` may stand before an entry's URL.
 
     Raises:
         BadStructure: not JSON, or not a Bundle whose entries have a request each.
         Invalid: an entry's request makes no sense.
         TooLarge: more than `limit` entries.
     """
-    raw = body if isinstance(body, bytes) else jsonio.encode(body)
-    try:
-        bundle = _BUNDLE.decode(raw.removeprefix(b"\xef\xbb\xbf"))
-    except RecursionError:
-        raise BadStructure("The JSON is nested too deeply. Send a flatter one.") from None
-    except msgspec.ValidationError as error:
-        text = str(error)
-        at = _AT.search(text)
-        path = f"Bundle{at['path']}" if at else "Bundle"
-        raise BadStructure(f"{_AT.sub('', text)} at `{path}`.", path) from None
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise BadStructure(f"The body is not JSON: {str(error)[:200]}.") from None
+    bundle = _bundle(body if isinstance(body, bytes) else jsonio.encode(body))
     if bundle.type not in {"batch", "transaction"}:
         raise Invalid(
             f"`Bundle.type` is `{bundle.type[:60]}`; `transaction` or `batch` can be run here."
@@ -117,56 +128,112 @@ def read(body: bytes | Resource, limit: int) -> tuple[str, list[Entry]]:
             " Send it in parts: entries that refer to each other belong in one part.",
             "Bundle.entry",
         )
-    return bundle.type, [_entry(number, entry) for number, entry in enumerate(bundle.entry)]
+    return bundle.type, [_entry(number, entry, base) for number, entry in enumerate(bundle.entry)]
 
 
-def _entry(number: int, entry: _Entry) -> Entry:
+def _bundle(raw: bytes) -> _Bundle:
+    try:
+        return _BUNDLE.decode(raw.removeprefix(b"\xef\xbb\xbf"))
+    except RecursionError:
+        raise BadStructure("The JSON is nested too deeply. Send a flatter one.") from None
+    except msgspec.ValidationError as error:
+        text = str(error)
+        at = _AT.search(text)
+        path = f"Bundle{at['path']}" if at else "Bundle"
+        raise BadStructure(f"{_AT.sub('', text)} at `{path}`.", path) from None
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise BadStructure(f"The body is not JSON: {str(error)[:200]}.") from None
+
+
+def _entry(number: int, entry: _Entry, base: str) -> Entry:
     where = f"Bundle.entry[{number}]"
     request = entry.request
-    if request.method not in METHODS:
+    method = request.method
+    if method not in METHODS:
         raise Unprocessable(
-            f"Method `{request.method[:20]}` is not supported in a Bundle; {', '.join(METHODS)} are.",
+            f"Method `{method[:20]}` is not supported in a Bundle; {', '.join(METHODS)} are.",
             f"{where}.request.method",
             code="not-supported",
         )
-    type, id, query = _url(request.url, f"{where}.request.url")
-    _check_shape(request.method, id, query, where)
-    needs_resource = request.method in {"POST", "PUT"}
-    if needs_resource and not bytes(entry.resource):
-        raise Invalid(f"A {request.method} needs a resource.", f"{where}.resource", code="required")
-    return Entry(
-        number,
-        entry.fullUrl,
-        request.method,
-        type,
-        id,
-        query,
-        None if request.ifMatch is None else version_of(request.ifMatch),
-        request.ifNoneExist,
-        bytes(entry.resource) if needs_resource else b"",
+    type, id, tail, query = _url(request.url, base, f"{where}.request.url")
+    operation = bool(tail) and tail[-1].startswith("$")
+    if not operation or method not in OPERATE:
+        _check_shape(method, f"{type}/{id}" if id else type, tail, query, where)
+    raw = bytes(entry.resource) if method in BODIES else b""
+    if method in BODIES and not raw and not operation:
+        raise Invalid(f"A {method} needs a resource.", f"{where}.resource", code="required")
+    try:
+        return Entry(
+            number,
+            entry.fullUrl,
+            method,
+            type,
+            id,
+            tail,
+            query,
+            _expected(request),
+            _for(request, "ifNoneMatch", READS | {"PUT"}),
+            _for(request, "ifModifiedSince", READS),
+            _for(request, "ifNoneExist", frozenset({"POST"})),
+            raw,
+        )
+    except Invalid as error:
+        raise error.__class__(str(error), f"{where}.request") from None
+
+
+def _expected(request: _Request) -> tuple[int, ...]:
+    """Return the versions of which one must be current; `ifNoneMatch` of `*` is: none."""
+    if request.method == "PUT" and request.ifNoneMatch is not None:
+        if request.ifNoneMatch.strip() != "*" or request.ifMatch is not None:
+            raise Invalid("`ifNoneMatch` of a PUT is `*`, and stands without an `ifMatch`.")
+        return (0,)
+    given = _for(request, "ifMatch", frozenset({"PUT", "PATCH", "DELETE"}))
+    return () if given is None else versions_of(given)
+
+
+def _for(request: _Request, name: str, methods: frozenset[str]) -> str | None:
+    """Return a condition; one that means nothing with this method is not silently left out."""
+    given: str | None = getattr(request, name)
+    if given is not None and request.method not in methods:
+        raise Invalid(f"`{name}` says nothing about a {request.method}.")
+    return given
+
+
+def _url(url: str, base: str, where: str) -> tuple[str, str, tuple[str, ...], str]:
+    """Return type, id, what follows, and the query."""
+    if base and url.startswith(f"{base}/"):
+        url = url[len(base) :]
+    path, _, query = url.partition("?")
+    parts = path.strip("/").split("/")
+    type, id = "", ""
+    if parts[0] in RESOURCE_TYPES:
+        type = parts.pop(0)
+        if parts and parts[0][:1] not in {"_", "$"}:
+            id = check_id(parts.pop(0))
+    elif parts[0] not in SYSTEM and not parts[0].startswith("$"):
+        raise _no_url(url, where)
+    if len(parts) > 2:
+        raise _no_url(url, where)
+    return type, id, tuple(part for part in parts if part), query
+
+
+def _no_url(url: str, where: str) -> Invalid:
+    return Invalid(
+        f"`{url[:120]}` is not a URL that can be run in a Bundle;"
+        " `Type`, `Type/id` and `Type?criteria` are.",
+        where,
+        code="not-supported",
     )
 
 
-def _url(url: str, where: str) -> tuple[str, str, str]:
-    path, _, query = url.partition("?")
-    parts = path.strip("/").split("/")
-    if parts[0] not in RESOURCE_TYPES or len(parts) > 2:
-        raise Invalid(
-            f"`{url[:120]}` is not a URL that can be run in a Bundle;"
-            " `Type`, `Type/id` and `Type?criteria` are.",
-            where,
-            code="not-supported",
-        )
-    return parts[0], check_id(parts[1]) if len(parts) == 2 else "", query
-
-
-def _check_shape(method: str, id: str, query: str, where: str) -> None:
+def _check_shape(method: str, path: str, tail: tuple[str, ...], query: str, where: str) -> None:
+    instance = "/" in path
     wanted = {
-        "POST": (not id and not query, "`Type`"),
-        "PUT": (bool(id) != bool(query), "`Type/id` or `Type?criteria`"),
-        "DELETE": (bool(id) and not query, "`Type/id`"),
-        "GET": (not (id and query), "`Type/id` or `Type?criteria`"),
+        "POST": (not instance and not query, "`Type`"),
+        "PUT": (instance != bool(query), "`Type/id` or `Type?criteria`"),
+        "PATCH": (instance != bool(query), "`Type/id` or `Type?criteria`"),
+        "DELETE": (instance != bool(query), "`Type/id` or `Type?criteria`"),
     }
-    right, form = wanted[method]
-    if not right:
+    right, form = wanted.get(method, (True, ""))
+    if form and (not right or not path or tail):
         raise Invalid(f"A {method} in a Bundle goes to {form}.", f"{where}.request.url")

@@ -12,15 +12,17 @@ from fhir_server.jsonio import stamp
 from fhir_server.model import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fhir_server.model import Access, Context
     from fhir_server.search.extract import Indexed
     from kernel.events import Action
 
 Document = dict[str, Any]
-INDEX_GENERATION = 1
+INDEX_GENERATION = 2
 """Raise it when the extraction changes: documents of an older generation are indexed again."""
+SEARCH_FIELDS = ("s", "q", "p", "x", "e", "g")
+"""Those of them that a document need not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,12 @@ class Change:
     """One intended write; `body` is the caller's JSON, None to delete.
 
     `access` is what the caller may reach with this interaction on this type.
-    `expect` is the version that must be current, 0 for none, None for any. `fresh` promises that
-    the id was made by us a moment ago, so that no read is needed before the insert.
+    `expect` are versions of which one must be current: 0 is none, `ANY_VERSION` whichever; an empty
+    `expect` demands nothing. `fresh` promises that the id was made by us a moment ago, so that no
+    read is needed before the insert. `free` demands that the id is not in use.
+    `where` is what a refusal names, such as an entry of a Bundle; the type if it is empty.
+    With `edit` the new content is made of the current one: it is given its JSON and returns the
+    change that it comes to, or None if that changes nothing.
     """
 
     access: Access
@@ -39,8 +45,12 @@ class Change:
     body: bytes | None
     indexed: Indexed | None = None
     hash: bytes = b""
-    expect: int | None = None
+    expect: tuple[int, ...] = ()
     fresh: bool = False
+    free: bool = False
+    where: str = ""
+    edit: Callable[[bytes], Change | None] | None = None
+    generation: int = INDEX_GENERATION
 
     @property
     def key(self) -> str:
@@ -66,7 +76,7 @@ def document(
         return made | {"kx": list(deleted)}
     made["b"] = stamp(change.body, change.type, change.id, version, now)
     made["h"] = change.hash
-    return made | index_fields(change.indexed, now)
+    return made | index_fields(change.indexed, now, change.generation)
 
 
 def origin(ctx: Context) -> list[str]:
@@ -74,10 +84,10 @@ def origin(ctx: Context) -> list[str]:
     return [ctx.origin.protocol, ctx.principal.name, ctx.origin.peer, ctx.origin.message]
 
 
-def index_fields(indexed: Indexed, updated: int) -> Document:
+def index_fields(indexed: Indexed, updated: int, generation: int = INDEX_GENERATION) -> Document:
     """Return the search fields; `d` falls back to the last update."""
     fields: Document = {
-        "i": INDEX_GENERATION,
+        "i": generation,
         "k": list(indexed.tokens),
         "d": updated if indexed.date is None else indexed.date,
     }
@@ -92,15 +102,21 @@ def index_fields(indexed: Indexed, updated: int) -> Document:
             else {"p": key, "l": low, "h": high}
             for key, low, high, units in indexed.quantities
         )
+    if indexed.texts:
+        fields["x"] = list(indexed.texts)
+    if indexed.present:
+        fields["e"] = list(indexed.present)
+    if indexed.point is not None:
+        fields["g"] = list(indexed.point)
     if indexed.patient is not None:
         fields["p"] = indexed.patient
     return fields
 
 
-def superseded(old: Document) -> Document:
-    """Return the history document of a version that is current no more."""
+def superseded(old: Document, when: int) -> Document:
+    """Return the history document of a version that is current no more since `when`."""
     kept = {name: old[name] for name in ("v", "u", "m", "o", "b", "k", "kx") if name in old}
-    return {"_id": history_key(old["_id"], old["v"])} | kept
+    return {"_id": history_key(old["_id"], old["v"]), "r": old["_id"], "z": when} | kept
 
 
 def history_key(reference: str, version: int) -> str:

@@ -32,14 +32,22 @@ FEW: Final = 4
 """Documents for each token, on average, up to which one query for all tells who matched."""
 
 
+MANY: Final = 10
+"""Matches that are counted exactly where one is wanted; one more is looked for."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Criterion:
-    """What must match and whose eyes look; `text` is normalised, and the lock's name."""
+    """What must match and whose eyes look; `text` is normalised, and the lock's name.
+
+    At most `limit` matches are looked for.
+    """
 
     text: str
     condition: Filter
     access: Access
     lock: bool = True
+    limit: int = MANY + 1
 
     @property
     def token(self) -> int | None:
@@ -61,10 +69,10 @@ async def lock(
 async def matches(
     collections: Collections, criteria: Sequence[Criterion], session: AsyncClientSession
 ) -> list[list[str]]:
-    """Return at most two references for each criterion, as of the transaction's snapshot."""
+    """Return at most `limit` references for each criterion, as of the transaction's snapshot."""
     found = await _by_token(collections, criteria, session)
     return [
-        found[c.token]
+        found[c.token][: c.limit]
         if c.token is not None and c.token in found
         else await _one(collections, c, session)
         for c in criteria
@@ -98,7 +106,11 @@ async def _one(
     collections: Collections, criterion: Criterion, session: AsyncClientSession
 ) -> list[str]:
     cursor = collections.resources.find(
-        both(criterion.condition, visible(criterion.access)), {"_id": 1}, session=session, limit=2
+        both(criterion.condition, visible(criterion.access)),
+        {"_id": 1},
+        session=session,
+        limit=criterion.limit,
+        batch_size=criterion.limit + 1,
     )
     return [found["_id"] for found in await cursor.to_list()]
 

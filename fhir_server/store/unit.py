@@ -21,7 +21,6 @@ from fhir_server.store.messages import message_document
 from fhir_server.store.mongo import DURABLE
 from fhir_server.store.patience import heard
 from fhir_server.store.planning import plan
-from kernel.errors import FhirError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -51,7 +50,7 @@ class Unit:
     """Changes that are stored together or not at all.
 
     Conditional interactions must look before they write: `resolve` is then called inside the
-    transaction with at most two references for each of `criteria`, and returns the changes. It may
+    transaction with the references that match each of `criteria`, and returns the changes. It may
     be called again. A large unit runs `alone`.
     `message` gets the references of the versions made once they are known.
     """
@@ -127,7 +126,7 @@ async def _write(
         origin = documents.origin(unit.ctx)
         try:
             planned = [plan(change, current.get(change.key), now, origin) for change in changes]
-        except FhirError as error:
+        except Exception as error:  # what an edit breaks on is its own unit's
             if len(group) == 1:
                 raise
             unit.fail(error)
@@ -165,7 +164,7 @@ async def _resolved(
         own = [next(found) for _ in unit.criteria]
         try:
             changes = unit.changes if unit.resolve is None else await unit.resolve(own)
-        except FhirError as error:
+        except Exception as error:  # the others of the group have their own fate
             if len(group) == 1:
                 raise
             unit.fail(error)
@@ -198,7 +197,11 @@ async def _store(
     now: int,
     session: AsyncClientSession,
 ) -> None:
-    old = [documents.superseded(w.superseded) for w in writes if w.superseded is not None]
+    old = [
+        documents.superseded(w.superseded, w.document["u"])
+        for w in writes
+        if w.superseded is not None
+    ]
     if old:
         await collections.history.insert_many(old, ordered=False, session=session)
     await _store_resources(collections, writes, session)

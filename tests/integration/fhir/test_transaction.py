@@ -20,27 +20,13 @@ from kernel.errors import (
     TooLarge,
     Unprocessable,
 )
-
-PATIENT = {"resourceType": "Patient", "identifier": [{"system": "urn:oid:1.2", "value": "7"}]}
-OBSERVATION = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
-
-
-def entry(method: str, url: str, resource: Any = None, full: str = "", **request: str) -> Any:
-    made: dict[str, Any] = {"request": {"method": method, "url": url, **request}}
-    if resource is not None:
-        made["resource"] = resource
-    if full:
-        made["fullUrl"] = full
-    return made
-
-
-def bundle(*entries: Any, type: str = "transaction") -> dict[str, Any]:
-    return {"resourceType": "Bundle", "type": type, "entry": list(entries)}
-
-
-async def stored(service: FhirService, ctx: Context, answer: Any, index: int) -> Any:
-    type, id = answer["entry"][index]["response"]["location"].split("/")[:2]
-    return msgspec.json.decode((await service.read(ctx, type, id)).body or b"")
+from tests.integration.fhir.bundles import (
+    OBSERVATION,
+    PATIENT,
+    bundle,
+    entry,
+    stored,
+)
 
 
 async def test_placeholders_become_references_everywhere(
@@ -225,7 +211,16 @@ async def test_entries_of_a_batch_stand_for_themselves(service: FhirService, ctx
         (b'{"resourceType":"Bundle"', BadStructure, "not JSON"),
         (bundle(type="document"), Invalid, "`transaction` or `batch`"),
         (bundle({"resource": PATIENT}), BadStructure, "missing required field `request`"),
-        (bundle(entry("PATCH", "Patient/a")), Unprocessable, "`PATCH` is not supported"),
+        (bundle(entry("TRACE", "Patient/a")), Unprocessable, "`TRACE` is not supported"),
+        (bundle(entry("PATCH", "Patient/a")), Invalid, "PATCH needs a resource"),
+        (bundle(entry("DELETE", "Patient")), Invalid, "DELETE in a Bundle goes to"),
+        (bundle(entry("DELETE", "Patient/a/_history")), Invalid, "DELETE in a Bundle goes to"),
+        (bundle(entry("POST", "Patient/a", PATIENT)), Invalid, "POST in a Bundle goes to"),
+        (bundle(entry("POST", "", PATIENT)), Invalid, "POST in a Bundle goes to"),
+        (bundle(entry("PUT", "Patient/a/$x", PATIENT)), Invalid, "PUT in a Bundle goes to"),
+        (bundle(entry("GET", "Patient/a", ifMatch='W/"1"')), Invalid, "says nothing about a GET"),
+        (bundle(entry("PUT", "Patient/a", PATIENT, ifMatch="1")), Invalid, "not an entity tag"),
+        (bundle(entry("POST", "Patient", PATIENT, ifNoneExist="")), Invalid, "no search parameter"),
         (bundle(entry("POST", "Nonsense", PATIENT)), Invalid, "not a URL"),
         (bundle(entry("POST", "Patient")), Invalid, "needs a resource"),
         (bundle(entry("PUT", "Patient", PATIENT)), Invalid, "goes to"),
