@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from fhir_server.model import Access, Context, Resource
+    from fhir_server.search.parameters import Known
     from fhir_server.smart.scopes import Permission
     from fhir_server.store.store import Store
     from kernel.settings import Fhir
@@ -49,6 +50,15 @@ class Engine:
     @classmethod
     def of(cls, store: Store, settings: Fhir) -> Engine:
         return cls(store, settings, ZoneInfo(settings.time_zone))
+
+    @property
+    def known(self) -> Known:
+        """The search parameters that there are: those of R4, and those made over REST."""
+        return self.store.customs.known
+
+    async def fresh(self) -> None:
+        """Learn what has changed about search parameters; before anything that indexes or asks."""
+        await self.store.customs.fresh()
 
     def authorise(self, ctx: Context, type: str, permission: Permission) -> Access:
         """Return the caller's Access for an interaction.
@@ -79,13 +89,25 @@ class Engine:
         body: Body,
         id: str,
         method: Literal["POST", "PUT"],
-        expect: int | None = None,
+        expect: tuple[int, ...] = (),
     ) -> Change:
         """Index a body that is to become `type/id`."""
-        indexed = index(body.resource | {"id": id}, self.zone)
+        customs = self.store.customs
+        indexed = index(body.resource | {"id": id}, self.zone, customs.of(body.type))
         hash = jsonio.content_hash(body.raw)
         fresh = method == "POST"
-        return Change(access, body.type, id, method, body.raw, indexed, hash, expect, fresh)
+        return Change(
+            access,
+            body.type,
+            id,
+            method,
+            body.raw,
+            indexed,
+            hash,
+            expect,
+            fresh,
+            generation=customs.generation(body.type),
+        )
 
     def check(self, type: str, resource: dict[str, Any]) -> None:
         """Refuse a resource of another type, and whatever validation finds.

@@ -51,6 +51,9 @@ def _plain(value: object) -> object:
 _TREE: Final = msgspec.json.Decoder(dict[str, Any], float_hook=_number)
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number")
+_SORTED: Final = msgspec.json.Encoder(
+    enc_hook=_plain, decimal_format="number", order="deterministic"
+)
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -108,6 +111,20 @@ def content_hash(body: bytes) -> bytes:
     kind = members.pop("resourceType", None)
     content = _ENCODER.encode([kind, meta, members])
     return blake2b(content, digest_size=16).digest()
+
+
+def canonical(body: bytes) -> bytes:
+    """Return the content in one form, whatever the order of members, the spaces and the escapes.
+
+    As for `content_hash`, the id, version and time are left out. Numbers keep their precision.
+    """
+    tree: dict[str, Any] = _TREE.decode(body)
+    tree.pop("id", None)
+    meta = tree.get("meta")
+    if isinstance(meta, dict):
+        own = {name: value for name, value in meta.items() if name not in _SERVER_META}
+        tree["meta"] = own
+    return _SORTED.encode(tree)
 
 
 def _split(body: bytes, *, keep_type: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:

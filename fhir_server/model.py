@@ -49,6 +49,7 @@ class Context:
     origin: Origin
     base: str = ""  # the FHIR base URL as the caller wrote it; "" outside HTTP
     lenient: bool = False  # `Prefer: handling=lenient`
+    returns: str = ""  # `Prefer: return=…`: minimal, representation or OperationOutcome
 
 
 EVERYTHING: Final = ("system/*.cruds",)
@@ -120,6 +121,18 @@ class Result:
     status: int
     version: Version
     changed: bool = True
+
+
+ANY_VERSION: Final = -1
+"""In a precondition: whatever version is current, but there must be one. `If-Match: *`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a conditional delete did: the resources, `Type/id`, that are deleted now."""
+
+    count: int
+    references: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,10 @@ class Http(Group):
     max_body_bytes: int = Field(
         default=64 << 20, gt=0, description="Longest request body accepted, bytes."
     )
+    cors_origins: str = Field(
+        default="*",
+        description="Origins of web pages that may call us, comma separated; `*` all, empty none.",
+    )
 
 
 class Hl7(Group):
@@ -135,14 +139,34 @@ class Fhir(Group):
     )
     default_count: int = Field(default=20, gt=0, description="Matches on a search page.")
     max_count: int = Field(default=1000, gt=0, description="Most matches on a search page.")
+    max_included: int = Field(
+        default=1000, gt=0, description="Most included resources on a search page; more follow."
+    )
     max_bundle_entries: int = Field(
         default=5000, gt=0, description="Most entries in one batch or transaction."
+    )
+    max_conditional_delete: int = Field(
+        default=1000,
+        ge=0,
+        description="Most resources that one conditional delete removes; 0: only a single match.",
+    )
+    page_lifetime_s: int = Field(
+        default=900,
+        gt=0,
+        le=86_400,
+        description="Seconds that the pages of one search can be asked for.",
     )
     time_zone: str = Field(
         default="UTC", description="IANA zone of dates that are written without one."
     )
     patience_s: float = Field(
         default=20.0, gt=0, description="Longest wait for the database before a 503, seconds."
+    )
+    max_jobs: int = Field(
+        default=8, gt=0, description="Requests that one process answers later at once."
+    )
+    job_hours: int = Field(
+        default=24, gt=0, description="Hours that an answer given later is kept."
     )
     event_days: int = Field(default=30, gt=0, description="Days that change events are kept.")
 

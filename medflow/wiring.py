@@ -64,7 +64,7 @@ async def wire(settings: Settings, roles: Sequence[str]) -> AsyncIterator[Parts]
     store = Store(collections, zone=zone, patience_s=settings.fhir.patience_s)
     cache = redis.Redis.from_url(settings.redis_url.get_secret_value() or "redis://127.0.0.1:6379")
     try:
-        await mongo.prepare(collections, settings.fhir.event_days)
+        await mongo.prepare(collections, settings.fhir.event_days, settings.fhir.page_lifetime_s)
         yield Parts(settings, store, FhirService(store, settings.fhir), cache)
     finally:
         await cache.aclose()

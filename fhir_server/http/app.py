@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/http.html
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI, Request
@@ -13,16 +14,18 @@ from fastapi.responses import JSONResponse
 from fhir_server import jsonio
 from fhir_server.http import oauth
 from fhir_server.http.authentication import Authenticator
+from fhir_server.http.cors import Cors
 from fhir_server.http.docs import add_docs
 from fhir_server.http.fhir import FhirApi
 from fhir_server.http.openapi import describe
+from fhir_server.http.request import request_id
 from fhir_server.http.response import of_error
 from fhir_server.model import Context, Origin
 from kernel import log
 from kernel.errors import INTERNAL, FhirError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 
     from fastapi import APIRouter
     from starlette.types import Receive, Scope, Send
@@ -44,25 +47,51 @@ class Application(FastAPI):
     """
 
     fhir: FhirApi
+    cors: Cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        origin = b""
+        for name, value in scope["headers"]:
+            if name == b"origin":
+                origin = value
+        if origin:
+            if _is_preflight(scope):
+                await _answer_preflight(send, self.cors.preflight(origin))
+                return
+            send = _adding(send, self.cors.headers(origin))
         path: str = scope.get("path", "")
-        if scope["type"] == "http" and (path == MOUNT or path.startswith(f"{MOUNT}/")):
+        if path == MOUNT or path.startswith(f"{MOUNT}/"):
             await self.fhir(scope, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            id = request_id(dict(scope["headers"]).get(b"x-request-id", b""))
+            await super().__call__(scope, receive, _adding(send, [(b"x-request-id", id.encode())]))
 
 
 def create_app(service: FhirService, accounts: Accounts, settings: Settings) -> Application:
     """Return the application, without the routers of other packages."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await service.close()
+
     app = Application(
-        title="MedFlow", version="R4", description=DESCRIPTION, docs_url=None, redoc_url=None
+        title="MedFlow",
+        version="R4",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
     )
     app.openapi_version = "3.0.3"  # the bundled Swagger UI reads no later one
     mode: Any = settings.auth.mode
     authenticator = Authenticator(accounts, mode)
     api = FhirApi(service, authenticator, settings.http, MOUNT)
     app.fhir = api
+    app.cors = Cors(settings.http.cors_origins)
     app.state.context = _context(authenticator)
     app.include_router(oauth.router(accounts, settings.auth.token_lifetime_s))
     app.add_exception_handler(FhirError, _refuse)
@@ -87,6 +116,31 @@ def _context(authenticator: Authenticator) -> Callable[[Request], Awaitable[Cont
         return Context(principal, Origin("rest", principal.name, message), base)
 
     return context
+
+
+def _is_preflight(scope: Scope) -> bool:
+    return scope["method"] == "OPTIONS" and any(
+        name == b"access-control-request-method" for name, _ in scope["headers"]
+    )
+
+
+async def _answer_preflight(send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+    status = 204 if headers else 403
+    length = [] if headers else [(b"content-length", b"0")]
+    made = [*headers, *length, (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": made})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _adding(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
+    """Return a `send` that adds headers to the answer."""
+
+    async def adding(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *headers]
+        await send(message)
+
+    return adding
 
 
 async def _refuse(_: Request, error: Exception) -> JSONResponse:

@@ -9,11 +9,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.openapi.utils import get_openapi
 
+from fhir_server.http import parts
+from fhir_server.http.parts import body, operation, path, query
+from fhir_server.interactions.patch import FHIR, JSON_PATCH, MERGE_PATCH
+
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-FHIR: Final = "application/fhir+json"
-_BODY: Final = {"required": True, "content": {FHIR: {"schema": {"type": "object"}}}}
+_SEARCH: Final = query(
+    "_count", "_sort", "_total", "_summary", "_elements", "_include", "_revinclude"
+)
+_HISTORY: Final = query(
+    "_count", "_since", "_before", "_at", "_sort", "_total", "_summary", "_elements"
+)
+_PART: Final = query("_summary", "_elements")
+_FORM: Final = body("application/x-www-form-urlencoded", required=False)
+_JSON: Final = body(FHIR)
+_PATCH: Final = body(JSON_PATCH, FHIR, MERGE_PATCH)
+_WRITTEN: Final = ("201", "200")
+_LATER: Final = ("200", "202")
+"""Statuses of what `Prefer: respond-async` may put off."""
+_GONE: Final = ("204", "200")
+_KNOWN: Final = ("200", "304")
 
 
 def describe(app: FastAPI) -> None:
@@ -29,6 +46,9 @@ def describe(app: FastAPI) -> None:
                 routes=app.routes,
             )
             schema["paths"] = _paths() | schema.get("paths", {})
+            components = schema.setdefault("components", {})
+            for kind, made in parts.components().items():
+                components.setdefault(kind, {}).update(made)
             app.openapi_schema = schema
         return app.openapi_schema
 
@@ -36,57 +56,102 @@ def describe(app: FastAPI) -> None:
 
 
 def _paths() -> dict[str, Any]:
-    return {
-        "/fhir": {"post": _operation("batch or transaction", body=True)},
-        "/fhir/metadata": {"get": _operation("capabilities")},
-        "/fhir/.well-known/smart-configuration": {"get": _operation("how to get a token")},
-        "/fhir/${operation}": {
-            "parameters": _path("operation"),
-            "get": _operation("operation on the whole system"),
-            "post": _operation("operation on the whole system", body=True),
+    return _system() | _types() | _instances() | _compartments()
+
+
+def _system() -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "/fhir": {
+            "get": operation("search-system", *query("_type"), *_SEARCH, ok=_LATER),
+            "post": operation("batch or transaction", content=_JSON, ok=_LATER),
         },
+        "/fhir/_search": {"post": operation("search-system, by form", content=_FORM, ok=_LATER)},
+        "/fhir/_history": {"get": operation("history-system", *_HISTORY, ok=_LATER)},
+        "/fhir/_async/{job}": {
+            "parameters": path("job"),
+            "get": operation("the answer to a request that is answered later", ok=_LATER),
+            "delete": operation("cancel it, or remove its answer", ok=("202",)),
+        },
+    }
+    open_to_all = {
+        "/fhir/metadata": {"get": operation("capabilities", *query("mode"), *_PART, ok=_KNOWN)},
+        "/fhir/.well-known/smart-configuration": {
+            "get": operation("how to get a token", ok=_KNOWN)
+        },
+    }
+    smart = open_to_all["/fhir/.well-known/smart-configuration"]["get"]
+    smart["responses"]["200"] = parts.refer("Document")
+    for place in open_to_all.values():
+        place["get"]["security"] = []
+    for at in ("", "/{type}", "/{type}/{id}"):
+        described[f"/fhir{at}/${{operation}}"] = {
+            "parameters": path(*parts.names(f"{at}/{{operation}}")),
+            "get": operation("operation that changes nothing", ok=_LATER),
+            "post": operation("operation", content=body(FHIR, required=False), ok=_LATER),
+        }
+    return described | open_to_all
+
+
+def _types() -> dict[str, Any]:
+    return {
         "/fhir/{type}": {
-            "parameters": _path("type"),
-            "get": _operation("search-type"),
-            "post": _operation("create", body=True, status="201"),
-            "put": _operation("conditional update", body=True),
+            "parameters": path("type"),
+            "get": operation("search-type", *_SEARCH, ok=_LATER),
+            "post": operation(
+                "create", *parts.headers("If-None-Exist"), content=_JSON, ok=_WRITTEN
+            ),
+            "put": operation(
+                "conditional update", *parts.headers("If-Match"), content=_JSON, ok=_WRITTEN
+            ),
+            "patch": operation("conditional patch", *parts.headers("If-Match"), content=_PATCH),
+            "delete": operation("conditional delete", ok=_GONE),
         },
         "/fhir/{type}/_search": {
-            "parameters": _path("type"),
-            "post": _operation("search-type, by form"),
+            "parameters": path("type"),
+            "post": operation("search-type, by form", content=_FORM, ok=_LATER),
         },
+        "/fhir/{type}/_history": {
+            "parameters": path("type"),
+            "get": operation("history-type", *_HISTORY, ok=_LATER),
+        },
+    }
+
+
+def _instances() -> dict[str, Any]:
+    unless = parts.headers("If-None-Match", "If-Modified-Since")
+    return {
         "/fhir/{type}/{id}": {
-            "parameters": _path("type", "id"),
-            "get": _operation("read"),
-            "put": _operation("update", body=True),
-            "delete": _operation("delete", status="204"),
+            "parameters": path("type", "id"),
+            "get": operation("read", *_PART, *unless, ok=_KNOWN),
+            "put": operation(
+                "update",
+                *parts.headers("If-Match", "If-None-Match"),
+                content=_JSON,
+                ok=_WRITTEN,
+            ),
+            "patch": operation("patch", *parts.headers("If-Match"), content=_PATCH),
+            "delete": operation("delete", *parts.headers("If-Match"), ok=_GONE),
         },
         "/fhir/{type}/{id}/_history": {
-            "parameters": _path("type", "id"),
-            "get": _operation("history-instance"),
+            "parameters": path("type", "id"),
+            "get": operation("history-instance", *_HISTORY, ok=_LATER),
+            "delete": operation("delete-history, for administrators", ok=_GONE),
         },
         "/fhir/{type}/{id}/_history/{version}": {
-            "parameters": _path("type", "id", "version"),
-            "get": _operation("vread"),
+            "parameters": path("type", "id", "version"),
+            "get": operation("vread", *_PART, *unless, ok=_KNOWN),
         },
     }
 
 
-def _path(*names: str) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in names
-    ]
-
-
-def _operation(summary: str, *, body: bool = False, status: str = "200") -> dict[str, Any]:
-    content = {FHIR: {"schema": {"type": "object"}}}
-    operation: dict[str, Any] = {
-        "tags": ["FHIR R4"],
-        "summary": summary,
-        "responses": {
-            status: {"description": "Done"} | ({} if status == "204" else {"content": content}),
-            "default": {"description": "OperationOutcome", "content": content},
+def _compartments() -> dict[str, Any]:
+    return {
+        "/fhir/{compartment}/{id}/{type}": {
+            "parameters": path("compartment", "id", "type"),
+            "get": operation("search in a compartment", *_SEARCH, ok=_LATER),
+        },
+        "/fhir/{compartment}/{id}/{type}/_search": {
+            "parameters": path("compartment", "id", "type"),
+            "post": operation("search in a compartment, by form", content=_FORM, ok=_LATER),
         },
     }
-    return operation | ({"requestBody": _BODY} if body else {})

@@ -6,15 +6,17 @@ https://hl7.org/fhir/R4/http.html
 from __future__ import annotations
 
 import re
-import uuid
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote
 
+from fhir_server.http.compression import Inflater
+from fhir_server.http.negotiation import MIME, preferences, understood
 from kernel.errors import BadStructure, Invalid, TooLarge, UnsupportedMediaType
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -36,30 +38,48 @@ class Request:
 
     method: str
     path: str
-    query: list[tuple[str, str]]
+    raw_query: str
     headers: dict[bytes, bytes]
     base: str
     id: str
     receive: Receive
+    mime: bytes = MIME
+    """Content type of the answer, as negotiated."""
+    read: bytes | None = None
+    """The body, once it was read."""
+    pairs: list[tuple[str, str]] | None = None
+    """The parameters, once they were read."""
 
     @classmethod
     def of(
         cls, scope: MutableMapping[str, Any], receive: Receive, root: str, public_url: str = ""
     ) -> Request:
         """Read what the ASGI scope says; the body is read later, by `body`."""
-        headers = dict(scope["headers"])
-        path = scope["path"].removeprefix(root).strip("/")
+        headers = _merged(scope["headers"])
+        path = _path(scope, root)
         raw_query = scope["query_string"].decode("latin-1")
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
         return cls(
             scope["method"],
             path,
-            _pairs(raw_query),
+            raw_query,
             headers,
             _base(scope, headers, root, public_url),
-            given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4()),
+            request_id(headers.get(b"x-request-id", b"")),
             receive,
         )
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The parameters of the URL, decoded. Raises Invalid."""
+        if self.pairs is None:
+            self.pairs = _pairs(self.raw_query) if self.raw_query else []
+        return self.pairs
+
+    @property
+    def url(self) -> str:
+        """What was asked for, as the caller wrote it."""
+        where = f"{self.base}/{self.path}" if self.path else self.base
+        return f"{where}?{self.raw_query}" if self.raw_query else where
 
     def header(self, name: bytes) -> str:
         """Return a header, "" if it was not sent."""
@@ -69,25 +89,31 @@ class Request:
         """Return the last value of a query parameter."""
         return next((value for key, value in reversed(self.query) if key == name), None)
 
-    def prefers(self, name: str, value: str) -> bool:
-        """Return whether `Prefer` asks for this.
+    def prefers(self, name: str) -> str | None:
+        """Return the value that `Prefer` gives, "" if it only names it, None if it does not.
 
         https://www.rfc-editor.org/rfc/rfc7240
         """
-        wanted = f"{name}={value}".lower()
-        parts = re.split(r"[,;]", self.header(b"prefer"))
-        return any(part.strip().replace('"', "").lower() == wanted for part in parts)
+        given = self.header(b"prefer")
+        return preferences(given).get(name) if given else None
 
     async def body(self, limit: int) -> bytes:
-        """Return the whole body.
+        """Return the whole body, inflated if it was sent compressed.
 
         Raises:
             TooLarge: it is longer than `limit` bytes; the rest is not read.
+            UnsupportedMediaType: it is compressed in another way than by gzip.
             Disconnected: the client went away.
         """
+        if self.read is None:
+            self.read = await self._receive(limit)
+        return self.read
+
+    async def _receive(self, limit: int) -> bytes:
         declared = self.header(b"content-length")
         if declared.isascii() and declared.isdigit() and int(declared[:18]) > limit:
             raise _too_large(limit)
+        inflater = self._inflater(limit)
         parts: list[bytes] = []
         size = 0
         while True:
@@ -95,6 +121,8 @@ class Request:
             if message["type"] == "http.disconnect":
                 raise Disconnected
             part = message.get("body", b"")
+            if inflater is not None:
+                part = await inflater.feed(part, last=not message.get("more_body"))
             size += len(part)
             if size > limit:
                 raise _too_large(limit)
@@ -102,25 +130,34 @@ class Request:
             if not message.get("more_body"):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def json(self, limit: int) -> bytes:
-        """Return a body that claims to be JSON.
+    def _inflater(self, limit: int) -> Inflater | None:
+        encoding = self.header(b"content-encoding").strip().lower()
+        if encoding in {"", "identity"}:
+            return None
+        if encoding not in {"gzip", "x-gzip"}:
+            raise UnsupportedMediaType(
+                f"`Content-Encoding` is `{encoding[:40]}`; `gzip` or none is read here."
+            )
+        return Inflater(limit)
+
+    async def json(self, limit: int, *, empty: bool = False) -> bytes:
+        """Return a body that claims to be JSON; only if `empty` it may be b"".
 
         Raises:
             UnsupportedMediaType: it claims to be something else.
             BadStructure: it is empty.
         """
-        self._check_encoding()
-        kind, _, parameters = self.header(b"content-type").partition(";")
+        given = self.header(b"content-type")
+        kind, _, parameters = given.partition(";")
         kind = kind.strip().lower()
         if kind and kind not in JSON:
             raise UnsupportedMediaType(
                 f"`Content-Type` is `{kind[:80]}`; `application/fhir+json` is read here."
             )
-        charset = re.search(r"charset\s*=\s*\"?([\w-]+)", parameters)
-        if charset and charset[1].lower() not in {"utf-8", "utf8", "us-ascii"}:
-            raise UnsupportedMediaType(f"The charset is `{charset[1][:40]}`; JSON is UTF-8.")
+        if parameters:
+            understood(given)
         body = await self.body(limit)
-        if not body:
+        if not body and not empty:
             raise BadStructure("The body is empty; a resource in JSON is expected.")
         return body
 
@@ -139,17 +176,38 @@ class Request:
         except UnicodeDecodeError:
             raise BadStructure("The form is not UTF-8.") from None
 
-    def _check_encoding(self) -> None:
-        encoding = self.header(b"content-encoding")
-        if encoding and encoding.lower() != "identity":
-            raise UnsupportedMediaType(
-                f"`Content-Encoding` is `{encoding[:40]}`; send the body uncompressed."
-            )
+
+def request_id(given: bytes) -> str:
+    """Return the caller's id of a request, or a new one if it could harm a log."""
+    text = given.decode("latin-1")
+    return text if _REQUEST_ID.fullmatch(text) else secrets.token_hex(16)
 
 
 def segments(path: str) -> list[str]:
     """Return the parts of a path, decoded; an encoded slash does not part them."""
     return [unquote(part) for part in path.split("/")] if path else []
+
+
+def _path(scope: MutableMapping[str, Any], root: str) -> str:
+    """Return the path below the root as it was sent, still encoded."""
+    raw: str = scope.get("raw_path", b"").decode("latin-1")
+    # A caller may have encoded letters of the root itself.
+    path: str = raw if raw.startswith(root) else scope["path"]
+    return path.removeprefix(root).removeprefix("/").removesuffix("/")
+
+
+def _merged(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return headers by name; one that is there several times is one list.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-5.2
+    """
+    given = list(pairs)
+    merged = dict(given)
+    if len(merged) < len(given):
+        merged.clear()
+        for name, value in given:
+            merged[name] = merged[name] + b", " + value if name in merged else value
+    return merged
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

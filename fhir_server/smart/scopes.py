@@ -56,6 +56,19 @@ def access(principal: Principal, type: str, permission: Permission) -> Access:
     return _access(principal, type, permission)
 
 
+def require_administrator(principal: Principal) -> None:
+    """Refuse everyone who may not do everything.
+
+    Raises:
+        Forbidden: there is no scope `system/*.cruds`.
+    """
+    scopes = (parse(text) for text in principal.scopes)
+    for scope in scopes:
+        if scope and (scope.context, scope.type, scope.permissions) == ("system", "*", "cruds"):
+            return
+    raise Forbidden("This is for administrators: scope `system/*.cruds`.")
+
+
 @lru_cache(maxsize=4096)
 def _access(principal: Principal, type: str, permission: Permission) -> Access:
     clauses: list[Clause] = []

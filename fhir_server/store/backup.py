@@ -32,7 +32,17 @@ if TYPE_CHECKING:
     from fhir_server.store.mongo import Collections
 
 Document = dict[str, Any]
-KEPT: Final = ("clients", "users", "messages", "history", "events", "bookmarks", "resources")
+KEPT: Final = (
+    "clients",
+    "users",
+    "definitions",
+    "packages",
+    "messages",
+    "history",
+    "events",
+    "bookmarks",
+    "resources",
+)
 """Collections of a backup, in the order in which a restore puts them in place."""
 STAGED: Final = "restoring."
 SNAPSHOT_UNAVAILABLE: Final = 246

@@ -8,11 +8,15 @@ https://www.mongodb.com/docs/manual/core/transactions/
     messages   original messages of other protocols
     locks      one document per conditional criteria, so that races are serialised
     bookmarks  how far each subscriber has come
+    keys       keys that all processes share
     clients, users, tokens   accounts
+    jobs, job_parts   requests that are answered later, and their answers in pieces
+    packages, definitions   loaded FHIR packages, and a document per definition (store/packages.py)
 
 Fields of a resource document: `v` version, `u` last update (ms), `m` method, `b` the exact JSON,
 `h` content hash, `o` origin (protocol, principal, peer, message), `i` index generation; for search `k` tokens, `s` strings, `q` ranges, `p` patient,
-`d` primary date (ms); of a deletion only `kx`, the tokens that decide who may know of it.
+`d` primary date (ms), and without an index `x` texts and `e` marks of elements that are there; of a deletion only `kx`, the tokens that decide who may know of it.
+A superseded version also has `r`, its `Type/id`, and `z`, when it was superseded (ms).
 """
 
 from __future__ import annotations
@@ -21,8 +25,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, WriteConcern
-from pymongo.errors import DocumentTooLarge, PyMongoError
+from pymongo.errors import DocumentTooLarge, OperationFailure, PyMongoError
 
+from kernel import log
 from kernel.errors import FhirError, TooLarge, Unavailable
 
 if TYPE_CHECKING:
@@ -35,6 +40,8 @@ TOO_LARGE: Final = frozenset({10334, 17280, 17420})
 SOCKET_TIMEOUT_MS: Final = 60_000
 """Longest silence of a server that owes an answer; beyond every time limit of a query of ours."""
 DURABLE: Final = WriteConcern(w="majority", j=True)
+
+_log = log.get("mongo")
 
 # Sparse: a deletion has none of these, and most resources have no strings or ranges.
 RESOURCE_INDEXES: Final = (
@@ -49,6 +56,10 @@ RESOURCE_INDEXES: Final = (
         [("q.p", ASCENDING), ("q.l", ASCENDING), ("q.h", ASCENDING)], name="range", sparse=True
     ),
     IndexModel([("u", DESCENDING), ("_id", ASCENDING)], name="updated"),
+)
+# A type's or the system's history is one merge of this and `updated`, which have one order.
+HISTORY_INDEXES: Final = (
+    IndexModel([("u", DESCENDING), ("r", ASCENDING), ("z", ASCENDING)], name="updated"),
 )
 MESSAGE_INDEXES: Final = (
     IndexModel([("protocol", ASCENDING), ("received", DESCENDING)], name="received"),
@@ -66,9 +77,14 @@ class Collections:
     messages: AsyncCollection[Document]
     locks: AsyncCollection[Document]
     bookmarks: AsyncCollection[Document]
+    keys: AsyncCollection[Document]
     clients: AsyncCollection[Document]
     users: AsyncCollection[Document]
     tokens: AsyncCollection[Document]
+    jobs: AsyncCollection[Document]
+    job_parts: AsyncCollection[Document]
+    packages: AsyncCollection[Document]
+    definitions: AsyncCollection[Document]
 
     @property
     def database(self) -> AsyncDatabase[Document]:
@@ -90,7 +106,9 @@ def connect(uri: str, database: str = "medflow") -> Collections:
     return Collections(client=client, **{name: db[name] for name in names})
 
 
-async def prepare(collections: Collections, event_days: int = 30) -> None:
+async def prepare(
+    collections: Collections, event_days: int = 30, page_lifetime_s: int = 900
+) -> None:
     """Make collections and indexes that are not there yet; safe to run from many processes.
 
     Raises:
@@ -104,6 +122,7 @@ async def prepare(collections: Collections, event_days: int = 30) -> None:
                 " Start it with `--replSet`, or leave `MEDFLOW_MONGODB_URI` empty."
             )
         await collections.resources.create_indexes(list(RESOURCE_INDEXES))
+        await collections.history.create_indexes(list(HISTORY_INDEXES))
         await collections.messages.create_indexes(list(MESSAGE_INDEXES))
         await collections.events.create_indexes(
             [IndexModel([("at", ASCENDING)], name="age", expireAfterSeconds=event_days * 86_400)]
@@ -111,7 +130,13 @@ async def prepare(collections: Collections, event_days: int = 30) -> None:
         await collections.tokens.create_indexes(
             [IndexModel([("expires", ASCENDING)], name="expiry", expireAfterSeconds=0)]
         )
+        await collections.definitions.create_indexes([IndexModel([("l", ASCENDING)], name="load")])
+        for short_lived in (collections.jobs, collections.job_parts):
+            await short_lived.create_indexes(
+                [IndexModel([("expires", ASCENDING)], name="expiry", expireAfterSeconds=0)]
+            )
         await _create_missing(collections)
+        await _keep_moments(collections, page_lifetime_s)
     except PyMongoError as error:
         raise refusal(error) from error
 
@@ -119,10 +144,20 @@ async def prepare(collections: Collections, event_days: int = 30) -> None:
 async def _create_missing(collections: Collections) -> None:
     # A transaction that creates a collection conflicts with its neighbours; have them all before.
     existing = set(await collections.database.list_collection_names())
-    for name in ("history", "locks", "bookmarks", "clients", "users"):
+    for name in ("history", "locks", "bookmarks", "keys", "clients", "users"):
         if name not in existing:
             await collections.database[name].insert_one({"_id": "\x00made"})
             await collections.database[name].delete_one({"_id": "\x00made"})
+
+
+async def _keep_moments(collections: Collections, seconds: int) -> None:
+    """Have MongoDB keep what was true for as long as pages of it may be asked for."""
+    try:
+        await collections.client.admin.command(
+            {"setParameter": 1, "minSnapshotHistoryWindowInSeconds": seconds}
+        )
+    except OperationFailure as error:  # the account may not: the server's own setting counts then
+        _log.warning("snapshots.window_not_set", code=error.code, seconds=seconds)
 
 
 def refusal(error: PyMongoError) -> FhirError:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 BATCH: Final = 500
+OVERLAP: Final = 10_000
+"""Commits that may fall between opening the stream and the end of the backlog."""
 TOKEN_LOST: Final = frozenset({280, 286, 260, 40647, 40649, 40650, 50788, 50795, 50797, 50811})
 """ChangeStreamFatalError, ChangeStreamHistoryLost, InvalidResumeToken, and malformed tokens."""
 SLOWEST_RETRY_S: Final = 60.0
@@ -79,16 +82,17 @@ class Relay:
             batch_size=BATCH,
         )
         async with stream:
-            if token is None:
-                await self._backlog(subscriber, bookmark.get("at"))
-            await self._tail(subscriber, stream)
+            told = await self._backlog(subscriber, bookmark.get("at")) if token is None else set()
+            await self._tail(subscriber, stream, told)
 
-    async def _tail(self, subscriber: Subscriber, stream: AsyncChangeStream[Document]) -> None:
+    async def _tail(
+        self, subscriber: Subscriber, stream: AsyncChangeStream[Document], told: set[ObjectId]
+    ) -> None:
         moved = time.monotonic()
         while stream.alive:
             tasks.checkpoint()
             change = await stream.try_next()
-            if change is not None:
+            if change is not None and change["fullDocument"]["_id"] not in told:
                 await _deliver(subscriber, _events([change["fullDocument"]]))
             # What is delivered again after a crash is at most what this interval holds.
             if change is None or time.monotonic() - moved > MOVE_EVERY_S:
@@ -96,17 +100,21 @@ class Relay:
                 await self._move(subscriber.name, stream.resume_token, at)
                 moved = time.monotonic()
 
-    async def _backlog(self, subscriber: Subscriber, since: datetime | None) -> None:
+    async def _backlog(self, subscriber: Subscriber, since: datetime | None) -> set[ObjectId]:
+        """Deliver what is kept; return the newest of it, which the stream may tell as well."""
         condition: Document = {} if since is None else {"at": {"$gte": since - MARGIN}}
         batch: list[Document] = []
+        newest: deque[ObjectId] = deque(maxlen=OVERLAP)
         async for event in self._events.find(condition, sort=[("_id", 1)], batch_size=BATCH):
             tasks.checkpoint()
             batch.append(event)
+            newest.append(event["_id"])
             if len(batch) == BATCH:
                 await _deliver(subscriber, _events(batch))
                 batch = []
         if batch:
             await _deliver(subscriber, _events(batch))
+        return set(newest)
 
     async def _move(self, name: str, token: Any, at: datetime) -> None:
         """Remember how far a subscriber is; `at` counts if the token is ever lost."""

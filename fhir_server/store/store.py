@@ -13,12 +13,17 @@ from fhir_server.model import ALL
 from fhir_server.search.tokens import type_token
 from fhir_server.store import mongo
 from fhir_server.store.accounts import Accounts
+from fhir_server.store.customs import Customs
 from fhir_server.store.document import history_key
 from fhir_server.store.finder import Finder
 from fhir_server.store.history import History
+from fhir_server.store.jobs import Jobs
+from fhir_server.store.keys import Keys
 from fhir_server.store.messages import Messages
 from fhir_server.store.outbox import Relay
+from fhir_server.store.packages import Packages
 from fhir_server.store.patience import PATIENCE_S, patience
+from fhir_server.store.purge import Purge
 from fhir_server.store.reader import Reader
 from fhir_server.store.reindex import Reindex
 from fhir_server.store.writer import Writer
@@ -49,11 +54,16 @@ class Store:
         self.finder = Finder(collections, patience_s)
         self.history = History(collections, patience_s)
         self.messages = Messages(collections, patience_s)
+        self.jobs = Jobs(collections, patience_s)
         self.accounts = Accounts(collections, patience_s)
+        self.keys = Keys(collections, patience_s)
         self.relay = Relay(collections)
-        self.reindex = Reindex(collections, zone)
+        self.customs = Customs(collections, patience_s)
+        self.packages = Packages(collections, patience_s)
+        self.reindex = Reindex(collections, self.customs, zone)
         self._current = Reader(collections.resources, patience_s)
         self._superseded = Reader(collections.history, patience_s)
+        self.purge = Purge(collections, clock, patience_s)
         self._writer = Writer(collections, clock)
         self._counts: dict[str, int] = {}
         self._counted_at = 0
@@ -67,7 +77,14 @@ class Store:
     async def commit(self, unit: Unit) -> list[Result]:
         """Commit one unit. Raises Unavailable if it cannot be known to be durable in time."""
         async with patience(self._patience_s):
-            return await self._writer.commit(unit)
+            results = await self._writer.commit(unit)
+        if any(result.version.type == "SearchParameter" for result in results):
+            self.customs.forget()
+        return results
+
+    async def page_key(self) -> bytes:
+        """Return the key that seals page links."""
+        return await self.keys.page()
 
     async def ping(self) -> float:
         """Return the round trip to the database in milliseconds.

@@ -18,7 +18,10 @@ from tests.architecture import tree
 DOOR = {
     "operation",
     "read", "vread", "create", "update", "conditional_update", "delete", "history", "search",
-    "find", "bundle", "capabilities", "keep", "message", "messages",
+    "find", "bundle", "capabilities", "keep", "message", "messages", "index_progress",
+    "type_history", "system_history", "parameters",
+    "start_job", "job", "job_answer", "cancel_job", "close",
+    "patch", "conditional_patch", "conditional_delete", "delete_history", "purge",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ WRITTEN = (*PRODUCT, "profiles", "tests", "tools", "docs", "docker", "changelog.
 _TEXT = frozenset(
     {".py", ".md", ".toml", ".json", ".jsonl", ".yaml", ".yml", ".sh", ".html", ".css", ".js", ""}
 )
-_MADE = frozenset({"__pycache__", ".hypothesis", "data", "build"})
+_MADE = frozenset({"__pycache__", ".hypothesis", "data", "build", "node_modules"})
 
 
 @dataclass(frozen=True, slots=True)

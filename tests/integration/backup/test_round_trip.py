@@ -254,4 +254,4 @@ async def test_other_tools_can_read_it(place: Place, tmp_path: Path) -> None:
 def test_every_collection_is_kept_or_left_out_on_purpose() -> None:
     there = {each.name for each in fields(mongo.Collections)} - {"client"}
 
-    assert there - set(KEPT) == {"locks", "tokens"}
+    assert there - set(KEPT) == {"locks", "tokens", "keys", "jobs", "job_parts"}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from fhir_server.http.app import create_app
-from kernel.settings import Auth, Http, Settings
+from kernel.settings import Settings
+from tests.integration.fhir.web import JSON, PATIENT, client_of, diagnostics
+from tests.integration.fhir.web import issue as _issue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,44 +18,17 @@ if TYPE_CHECKING:
     from fhir_server.service import FhirService
     from fhir_server.store.store import Store
 
-JSON = {"content-type": "application/fhir+json"}
-PATIENT = {"resourceType": "Patient", "name": [{"family": "Doe"}]}
-
-
-def _client(service: FhirService, store: Store, settings: Settings) -> httpx.AsyncClient:
-    app = create_app(service, store.accounts, settings)
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://h")
-
 
 @pytest_asyncio.fixture
 async def client(service: FhirService, store: Store) -> AsyncIterator[httpx.AsyncClient]:
-    settings = Settings(auth=Auth(mode="open"), http=Http(max_body_bytes=20_000))
-    async with _client(service, store, settings) as made:
+    async with client_of(service, store, max_body_bytes=20_000) as made:
         yield made
 
 
 @pytest_asyncio.fixture
 async def guarded(service: FhirService, store: Store) -> AsyncIterator[httpx.AsyncClient]:
-    async with _client(service, store, Settings()) as made:
+    async with client_of(service, store, Settings()) as made:
         yield made
-
-
-def _issue(response: httpx.Response) -> Any:
-    assert response.json()["resourceType"] == "OperationOutcome"
-    return response.json()["issue"][0]
-
-
-async def test_metadata_says_what_there_is(client: httpx.AsyncClient) -> None:
-    statement = (await client.get("/fhir/metadata")).json()
-
-    resources = {row["type"]: row for row in statement["rest"][0]["resource"]}
-    assert statement["fhirVersion"] == "4.0.1"
-    assert statement["implementation"]["url"] == "http://h/fhir"
-    assert len(resources) == 146
-    parameters = {row["name"]: row["type"] for row in resources["Patient"]["searchParam"]}
-    assert parameters["identifier"] == "token"
-    assert parameters["_id"] == "token"
 
 
 async def test_an_operation_answers_get_and_post(client: httpx.AsyncClient) -> None:
@@ -62,11 +36,10 @@ async def test_an_operation_answers_get_and_post(client: httpx.AsyncClient) -> N
 
     got = await client.get("/fhir/$versions")
     posted = await client.post("/fhir/$versions", json=parameters, headers=JSON)
-    statement = (await client.get("/fhir/metadata")).json()
+    bare = await client.post("/fhir/$versions")
 
-    assert got.json() == posted.json()
+    assert got.json() == posted.json() == bare.json()
     assert {"name": "default", "valueCode": "4.0"} in got.json()["parameter"]
-    assert [row["name"] for row in statement["rest"][0]["operation"]] == ["versions"]
 
 
 @pytest.mark.parametrize(
@@ -219,9 +192,37 @@ async def test_head_has_the_headers_of_get(client: httpx.AsyncClient) -> None:
         ("GET", "/fhir/Patient?nme=x", b"", {}, 400, "`nme`"),
         ("GET", "/fhir/Patient/a/_history/x", b"", {}, 404, "is not a version"),
         ("GET", "/fhir/Patient/%F0%28", b"", {}, 400, "is not an id"),
-        ("PATCH", "/fhir/Patient/a", b"{}", JSON, 405, "PUT, DELETE is"),
-        ("DELETE", "/fhir/Patient", b"", {}, 405, "`DELETE` is not possible here"),
-        ("GET", "/fhir", b"", {}, 405, "batch or transaction"),
+        ("PATCH", "/fhir/Patient/a", b"", JSON, 400, "empty"),
+        ("PATCH", "/fhir/Patient/a?name=x", b"[]", JSON, 400, "`name` is not a parameter"),
+        ("PUT", "/fhir/Patient/a?name=x", b"{}", JSON, 400, "`name` is not a parameter"),
+        ("POST", "/fhir/Patient?name=x", b"{}", JSON, 400, "`name` is not a parameter"),
+        ("DELETE", "/fhir/Patient/a?_cascade=delete", b"", {}, 400, "`_cascade` is not a"),
+        ("PATCH", "/fhir/Patient/a", b"[]", {"content-type": "text/plain"}, 415, "text/plain"),
+        ("PATCH", "/fhir/Patient", b"[]", JSON, 405, "A PATCH goes to"),
+        ("DELETE", "/fhir/Patient", b"", {}, 405, "A DELETE goes to"),
+        ("DELETE", "/fhir/Patient?_format=json", b"", {}, 405, "A DELETE goes to"),
+        ("DELETE", "/fhir", b"", {}, 405, "GET, HEAD, POST is"),
+        ("GET", "/fhir/Patient/_search", b"", {}, 405, "POST is"),
+        ("OPTIONS", "/fhir/Patient", b"", {}, 405, "GET, HEAD, POST, PUT, PATCH, DELETE is"),
+        ("POST", "/fhir/metadata", b"{}", JSON, 405, "GET, HEAD is"),
+        ("PUT", "/fhir/_async/a", b"{}", JSON, 405, "GET, HEAD, DELETE is"),
+        ("GET", "/fhir/_nonsense", b"", {}, 404, "is not a path"),
+        ("GET", "/fhir/Patient//a", b"", {}, 404, "is not a path"),
+        ("GET", "/fhir//Patient", b"", {}, 404, "not a path"),
+        ("GET", "/fhir/Patient/a//", b"", {}, 404, "is not a path"),
+        ("GET", "/fhir/Patient/a%2Fb", b"", {}, 400, "`a/b` is not an id"),
+        ("GET", "/fhir/Patient/a%252Fb", b"", {}, 400, "`a%2Fb` is not an id"),
+        ("GET", "/fhir/Patient/%00", b"", {}, 400, "is not an id"),
+        ("GET", "/fhir/Patient/" + "a" * 65, b"", {}, 400, "is not an id"),
+        ("GET", "/fhir/Patient/a/_history/0", b"", {}, 404, "is not a version"),
+        ("GET", "/fhir/Patient/a/_history/99999999999", b"", {}, 404, "is not a version"),
+        ("GET", "/fhir/Observation/a/Patient", b"", {}, 404, "`Observation` has no compartment"),
+        ("GET", "/fhir/Patient/a/Nonsense", b"", {}, 404, "is not a path"),
+        ("GET", "/fhir/Patient/%0A/Observation", b"", {}, 400, "is not an id"),
+        ("GET", "/fhir/Patient?identifier=%00", b"", {}, 400, "identifier"),
+        ("GET", "/fhir/Patient?identifier=%FF", b"", {}, 400, "percent-encoded"),
+        ("GET", "/fhir/Patient?" + "&" * 2000, b"", {}, 400, "percent-encoded"),
+        ("GET", "/fhir/Patient?name=" + "x" * 60_000, b"", {}, 400, "60000 characters"),
         ("POST", "/fhir/Patient", b"{", JSON, 400, "not one JSON object"),
         ("POST", "/fhir/Patient", b"", JSON, 400, "empty"),
         ("POST", "/fhir/Patient", b"""{"id":"\xff"}""", JSON, 400, "UTF-8"),
@@ -249,8 +250,9 @@ async def test_a_refusal_says_what_was_wrong(
     response = await client.request(method, url, content=body, headers=headers)
 
     assert response.status_code == status
-    assert text in " ".join(issue["diagnostics"] for issue in response.json()["issue"])
+    assert text in diagnostics(response)
     assert response.headers["x-request-id"]
+    assert ("allow" in response.headers) == (status == 405)
 
 
 async def test_a_body_without_length_is_bounded_too(client: httpx.AsyncClient) -> None:
@@ -331,7 +333,7 @@ async def test_the_openapi_document_describes_fhir_too(client: httpx.AsyncClient
     document = (await client.get("/openapi.json")).json()
 
     assert document["openapi"] == "3.0.3"
-    assert "/fhir/{type}/{id}" in document["paths"]
+    assert document["paths"]["/fhir/{type}/{id}"].keys() >= {"get", "put", "patch", "delete"}
     assert "/auth/token" in document["paths"]
     docs = await client.get("/docs")
     assert "https://" not in docs.text
