@@ -33,7 +33,7 @@ bench: $(VENV)/.dev
 	  || echo "The peer could not be installed; MedFlow is measured beside the bare driver only."
 	@$(BIN)/python -m tests.perf $(if $(QUICK),--quick)
 
-# Foreign clients for the tests: DCMTK, a browser. Never fails; without them their tests are skipped.
+# Foreign clients for the tests: DCMTK, a browser, fhir-kit-client. Never fails; without them their tests are skipped.
 clients:
 	@sh tools/install_clients.sh
 

@@ -1,14 +1,28 @@
 #!/bin/sh
-# Installs the foreign clients that tests use beside our own code: DCMTK and a browser.
-# Needs Debian or Ubuntu and root or sudo. Without them, their tests are skipped by name.
+# Installs the foreign clients that tests use beside our own code: DCMTK and a browser from the
+# system's packages, fhir-kit-client from npm. Without them, their tests are skipped by name.
+# The system's packages need Debian or Ubuntu and root or sudo.
 set -u
+
+javascript() {
+    folder="$(dirname "$0")/../tests/e2e/js"
+    command -v npm >/dev/null || {
+        echo "Not installed: fhir-kit-client. It needs Node.js 20 and npm. Its tests will be skipped." >&2
+        return
+    }
+    if [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ]; then return; fi
+    npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error >/dev/null ||
+        echo "Not installed: fhir-kit-client. npm failed. Its tests will be skipped." >&2
+}
+
+javascript
 
 missing=""
 command -v storescu >/dev/null || missing="$missing dcmtk"
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
     command -v google-chrome >/dev/null || missing="$missing chromium"
 command -v curl >/dev/null || missing="$missing curl"
-[ -n "$missing" ] || { echo "All foreign clients are installed."; exit 0; }
+[ -n "$missing" ] || { echo "All foreign clients of the system are installed."; exit 0; }
 
 give_up() {
     echo "Not installed:$missing. $1 Their tests will be skipped." >&2

@@ -11,7 +11,7 @@ import json
 import os
 import random
 import uuid
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from tests.perf.corpus import LOINC, Corpus, resources
 from tests.perf.load import Load
 
 DURABLE = WriteConcern(w="majority", j=True)
+BODY = {"b": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,12 @@ class Driver:
     corpus: Corpus
     name: str = "bare driver"
     pids: frozenset[int] = frozenset({os.getpid()})
-    ids: list[str] = field(default_factory=list)
+    patients: list[str] = field(default_factory=list)
+    results: list[dict[str, Any]] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
     async def take(self, bundles: Iterable[bytes]) -> Imported:
-        waiting = iter(list(bundles))
+        waiting = iter(bundles)
         taken = 0
 
         async def one() -> bool | None:
@@ -59,39 +61,59 @@ class Driver:
 
         return Imported(await load.drive([one] * 4, float("inf")), taken)
 
-    async def create(self, connections: int, seconds: float) -> Load:
-        waiting = itertools.cycle([json.loads(body) for body in self.corpus.observations[:2000]])
+    async def look(self) -> None:
+        patients = self.collection.find({"_id": {"$regex": "^Patient/"}}, {"_id": 1})
+        self.patients.extend([one["_id"] async for one in patients])
+        results = self.collection.find({"codes.0": {"$exists": True}, "p": {"$ne": ""}}, {"b": 0})
+        self.results.extend(await results.limit(1000).to_list())
 
-        async def one() -> bool:
-            made = document(next(waiting))
-            await self.collection.insert_one(made)
-            self.ids.append(made["_id"])
-            return True
+    async def ask(self, operation: str, connections: int, seconds: float) -> Load | None:
+        one = self._callers().get(operation)
+        return await load.drive([one] * connections, seconds) if one is not None else None
 
-        return await load.drive([one] * connections, seconds)
-
-    async def read(self, connections: int, seconds: float) -> Load:
-        async def one() -> bool:
-            found = await self.collection.find_one({"_id": self.chance.choice(self.ids)}, {"b": 1})
-            return found is not None
-
-        return await load.drive([one] * connections, seconds)
-
-    async def search(self, connections: int, seconds: float) -> Load:
+    def _callers(self) -> dict[str, Callable[[], Awaitable[bool | None]]]:
+        bodies = itertools.cycle([json.loads(body) for body in self.corpus.observations[:2000]])
         codes = [f"{LOINC}|{code}" for code in self.corpus.codes]
 
-        async def one() -> bool:
-            query = self.collection.find({"codes": self.chance.choice(codes)}, {"b": 1})
-            return bool(await query.limit(20).to_list())
+        async def create() -> bool:
+            await self.collection.insert_one(document(next(bodies)))
+            return True
 
-        return await load.drive([one] * connections, seconds)
+        async def read() -> bool:
+            id = self.chance.choice(self.patients)
+            return await self.collection.find_one({"_id": id}, BODY) is not None
+
+        async def token() -> bool:
+            return bool(await self._page({"codes": self.chance.choice(codes)}, 20))
+
+        async def patient_code_date() -> bool:
+            asked = self.chance.choice(self.results)
+            query = {"p": asked["p"], "codes": asked["codes"][0], "d": {"$gte": asked["d"][:7]}}
+            return bool(await self._page(query, 20))
+
+        async def include() -> bool:
+            page = await self._page({"codes": self.chance.choice(codes)}, 50)
+            ids = list({one["p"] for one in page})
+            return bool(await self.collection.find({"_id": {"$in": ids}}, BODY).to_list() or page)
+
+        return {
+            "create Observation": create,
+            "read Patient": read,
+            "token, page of 20": token,
+            "patient, code and date": patient_code_date,
+            "page of 50 with _include": include,
+        }
+
+    async def _page(self, query: dict[str, Any], size: int) -> list[dict[str, Any]]:
+        return await self.collection.find(query, {"b": 1, "p": 1}).limit(size).to_list()
 
 
 async def driver(uri: str, corpus: Corpus) -> Driver:
-    """Return a client with its collection, indexed by code."""
+    """Return a client with its collection, indexed for what is asked."""
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(uri)
     collection = client["bench_driver"].get_collection("resources", write_concern=DURABLE)
     await collection.create_index("codes")
+    await collection.create_index([("p", 1), ("codes", 1), ("d", 1)])
     return Driver(client, collection, corpus)
 
 
@@ -99,4 +121,11 @@ def document(resource: dict[str, Any]) -> dict[str, Any]:
     id = f"{resource['resourceType']}/{uuid.uuid4()}"
     coding = resource.get("code", {}).get("coding", ())
     codes = [f"{c.get('system')}|{c.get('code')}" for c in coding]
-    return {"_id": id, "codes": codes, "b": Binary(json.dumps(resource).encode())}
+    subject = resource.get("subject", {}).get("reference", "")
+    return {
+        "_id": id,
+        "codes": codes,
+        "p": subject.replace("urn:uuid:", "Patient/"),
+        "d": resource.get("effectiveDateTime", ""),
+        "b": Binary(json.dumps(resource).encode()),
+    }

@@ -1,10 +1,13 @@
-"""The figures of a run as a table: medians, beside one another."""
+"""The figures of a run as tables: medians, beside one another and beside what is to be reached."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from tests.perf.load import Load
+from tests.perf.workload import SLOWEST_PAGE_MS, TARGETS
 
 HEAD = (
     "operation",
@@ -15,6 +18,7 @@ HEAD = (
     "server µs",
     "mongod µs",
     "MedFlow is",
+    "target",
 )
 
 
@@ -52,18 +56,35 @@ def medians(figures: Sequence[Figure]) -> list[Figure]:
 
 
 def table(figures: Sequence[Figure], ours: str = "MedFlow") -> str:
-    """Return the table; the last column says how many times as fast we are."""
+    """Return the table; the last columns say how many times as fast we are, and what is wanted."""
     found = medians(figures)
     own = {(f.operation, f.clients): f.rate for f in found if f.contender == ours}
-    rows = [HEAD, *(_row(f, own.get((f.operation, f.clients))) for f in found)]
-    widths = [max(len(row[n]) for row in rows) for n in range(len(HEAD))]
-    lines = ["  ".join(_cell(n, row[n], widths[n]) for n in range(len(HEAD))) for row in rows]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+    return _aligned([HEAD, *(_row(f, own.get((f.operation, f.clients)), ours) for f in found)])
 
 
-def _row(figure: Figure, own: float | None) -> tuple[str, ...]:
+def pages(found: Sequence[tuple[str, Load]]) -> str:
+    """Return the latencies of search pages with one client."""
+    rows = [("search page", "1 client", "", "p50 ms", "p95 ms", "wanted p50")]
+    rows += [
+        (
+            name + (f" ({load.refused} refused)" if load.refused else ""),
+            f"{load.count:,} times",
+            "",
+            f"{load.p50:.2f}",
+            f"{load.p95:.2f}",
+            f"{SLOWEST_PAGE_MS} {_verdict(load.p50 <= SLOWEST_PAGE_MS and not load.refused)}",
+        )
+        for name, load in found
+    ]
+    return _aligned(rows)
+
+
+def _row(figure: Figure, own: float | None, ours: str) -> tuple[str, ...]:
     name = figure.contender + (f" ({figure.refused} refused)" if figure.refused else "")
     ratio = f"{own / figure.rate:.1f}x" if own and figure.rate and own != figure.rate else ""
+    wanted = TARGETS.get(figure.operation)
+    reached = figure.rate >= (wanted or 0) and not figure.refused
+    is_judged = wanted and figure.contender == ours and figure.clients > 1
     return (
         figure.operation,
         str(figure.clients),
@@ -73,7 +94,18 @@ def _row(figure: Figure, own: float | None) -> tuple[str, ...]:
         f"{figure.server:,.0f}",
         f"{figure.database:,.0f}",
         ratio,
+        f"{wanted:,} {_verdict(reached)}" if is_judged else "",
     )
+
+
+def _verdict(reached: bool) -> str:
+    return "reached" if reached else "MISSED"
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    lines = ["  ".join(_cell(n, row[n], widths[n]) for n in range(len(row))) for row in rows]
+    return "\n".join([lines[0], "-" * len(lines[0]), *(line.rstrip() for line in lines[1:])])
 
 
 def _cell(column: int, text: str, width: int) -> str:
