@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
 from fhir_server.http import binary, preconditions
 from fhir_server.http.binary import BINARY
@@ -38,8 +39,7 @@ async def vread(api: FhirApi, request: Request, ctx: Context, parts: list[str]) 
 async def create(api: FhirApi, request: Request, ctx: Context, parts: list[str]) -> Response:
     _check_bare(request, ctx)
     body = await _body(api, request, parts[0])
-    criteria = request.header(b"if-none-exist") or None
-    result = await api.service.create(ctx, parts[0], body, if_none_exist=criteria)
+    result = await api.service.create(ctx, parts[0], body, if_none_exist=_if_none_exist(request))
     return of_result(request, ctx, result)
 
 
@@ -119,6 +119,16 @@ async def _body(api: FhirApi, request: Request, type: str, id: str = "") -> byte
     if type == BINARY:
         return await binary.resource(request, limit, id)
     return await request.json(limit)
+
+
+def _if_none_exist(request: Request) -> str | None:
+    """Return the criteria of a conditional create.
+
+    R4 has them in a header. Some clients send them in the URL: to ignore them there would make a
+    second one of what the client wanted once.
+    """
+    in_url = urlencode([pair for pair in request.query if pair[0] not in GENERAL])
+    return request.header(b"if-none-exist") or in_url or None
 
 
 async def _patch(api: FhirApi, request: Request) -> bytes:

@@ -152,7 +152,7 @@ class Packages:
 
     async def _shelf(self, head: Document) -> Shelf:
         cursor = self._definitions.find({"l": head["l"]}, sort=[("_id", 1)])
-        return Shelf(_manifest(head), tuple([_definition(stored) async for stored in cursor]))
+        return Shelf(_manifest(head), tuple([_item(stored) async for stored in cursor]))
 
     async def _sweep(self, gone: Document | None) -> None:
         """Remove the definitions of a package that is gone, and those of loads that failed."""
@@ -184,7 +184,7 @@ def _head(load: ObjectId, package: Package) -> Document:
 
 
 def _manifest(head: Document) -> Manifest:
-    pairs: Sequence[Sequence[str]] = head["dependencies"]
+    pairs: Sequence[tuple[str, str]] = head["dependencies"]
     return Manifest(
         head["name"],
         head["version"],
@@ -192,7 +192,7 @@ def _manifest(head: Document) -> Manifest:
         head["canonical"],
         head["licence"],
         tuple(head["fhir"]),
-        {name: version for name, version in pairs},
+        dict(pairs),
     )
 
 
@@ -209,7 +209,7 @@ def _stored(load: ObjectId, one: Item) -> Document:
     }
 
 
-def _definition(stored: Document) -> Item:
+def _item(stored: Document) -> Item:
     return Item(
         stored["t"],
         stored["u"],

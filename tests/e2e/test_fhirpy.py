@@ -279,3 +279,14 @@ async def test_conditional_creates_at_once_make_one_resource(fhir: Fhir, label: 
     made = await asyncio.gather(*(patient(client, label).save() for _ in range(8)))
 
     assert len({one["id"] for one in made}) == 1
+
+
+def test_get_or_create_creates_once(client: SyncFHIRClient, label: str) -> None:
+    """It sends the criteria in the URL of a POST."""
+    search = client.resources("Patient").search(identifier=f"{label}|1")
+
+    first, created = search.get_or_create(patient(client, label))
+    second, again = search.get_or_create(patient(client, label))
+
+    assert (created, again) == (True, False)
+    assert first["id"] == second["id"]
