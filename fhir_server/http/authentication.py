@@ -31,6 +31,11 @@ class Authenticator:
         self._open = mode == "open"
         self._known: OrderedDict[str, tuple[Principal, float]] = OrderedDict()
 
+    @property
+    def open(self) -> bool:
+        """Whether everybody may do everything, without a token."""
+        return self._open
+
     async def principal(self, authorization: str) -> Principal:
         """Return who an `Authorization` header speaks for.
 

@@ -44,7 +44,7 @@ class FhirApi:
         self.root = root
         self.service = service
         self.settings = settings
-        self.statements = system.Statements(service)
+        self.statements = system.Statements(service, guarded=not authenticator.open)
         self.handled = 0
         self._authenticator = authenticator
 

@@ -37,7 +37,6 @@ async def vread(api: FhirApi, request: Request, ctx: Context, parts: list[str]) 
 
 
 async def create(api: FhirApi, request: Request, ctx: Context, parts: list[str]) -> Response:
-    _check_bare(request, ctx)
     body = await _body(api, request, parts[0])
     result = await api.service.create(ctx, parts[0], body, if_none_exist=_if_none_exist(request))
     return of_result(request, ctx, result)

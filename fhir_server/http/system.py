@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fhir_server.http.fhir import FhirApi
     from fhir_server.http.request import Request
     from fhir_server.model import Context
+    from fhir_server.packages.catalogue import Catalogue
     from fhir_server.search.parameters import Known
     from fhir_server.service import FhirService
 
@@ -71,21 +72,24 @@ async def public(api: FhirApi, request: Request) -> Response:
 class Statements:
     """CapabilityStatements as they are sent: bytes, entity tag, and the bytes compressed.
 
-    One is large, so it is made when a search parameter comes or goes, and only its address is put
-    in for each base: callers choose that with `Host`, and must not make us work.
+    One is large, so it is made when a search parameter or a package comes or goes, and only its
+    address is put in for each base: callers choose that with `Host`, and must not make us work.
     """
 
-    def __init__(self, service: FhirService) -> None:
+    def __init__(self, service: FhirService, *, guarded: bool) -> None:
         self._service = service
+        self._guarded = guarded
         self._known: Known | None = None
+        self._catalogue: Catalogue | None = None
         self._forms: dict[str, bytes] = {}
         self._made: OrderedDict[tuple[str, str], Statement] = OrderedDict()
 
     async def get(self, base: str, mode: str) -> Statement:
         """Return the statement of the server at `base`. Raises Invalid: the mode."""
         known = await self._service.parameters()
-        if known is not self._known:
-            self._known = known
+        catalogue = self._service.packages.catalogue
+        if known is not self._known or catalogue is not self._catalogue:
+            self._known, self._catalogue = known, catalogue
             self._forms.clear()
             self._made.clear()
         found = self._made.get((base, mode))
@@ -101,9 +105,16 @@ class Statements:
     def _form(self, mode: str) -> bytes:
         found = self._forms.get(mode)
         if found is None:
-            statement = self._service.capabilities(f"{PLACE}/fhir", _security(PLACE), mode)
+            security = _security(PLACE) if self._guarded else OPEN
+            statement = self._service.capabilities(f"{PLACE}/fhir", security, mode)
             found = self._forms[mode] = jsonio.encode(statement)
         return found
+
+
+OPEN: Final[dict[str, Any]] = {
+    "cors": True,
+    "description": "No token is asked for: this server is for trials on one machine.",
+}
 
 
 def _tag(body: bytes) -> str:

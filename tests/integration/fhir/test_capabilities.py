@@ -6,6 +6,7 @@ import gzip
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -76,8 +77,7 @@ async def test_the_system_has_its_own(statement: Any) -> None:
         for name in ("device", "encounter", "patient", "practitioner", "relatedperson")
     ]
     assert rest["security"]["cors"] is True
-    [token] = rest["security"]["extension"][0]["extension"]
-    assert token == {"url": "token", "valueUri": "http://h/auth/token"}
+    assert "service" not in rest["security"]  # in mode `open` nobody is asked for a token
     assert "_lastUpdated" in {row["name"] for row in rest["searchParam"]}
 
 
@@ -162,7 +162,7 @@ async def test_it_is_not_sent_again_to_whoever_has_it(client: httpx.AsyncClient)
 async def test_many_addresses_make_no_work_and_no_growth(
     service: FhirService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    statements = Statements(service)
+    statements = Statements(service, guarded=True)
     made: list[str] = []
     original = service.capabilities
 
@@ -228,3 +228,12 @@ async def test_a_part_of_it_can_be_asked_for(client: httpx.AsyncClient) -> None:
 
     assert part["fhirVersion"] == "4.0.1"
     assert "rest" not in part
+
+
+async def test_a_guarded_server_says_where_tokens_are_had(service: FhirService) -> None:
+    body, _, _ = await Statements(service, guarded=True).get("http://h/fhir", "full")
+
+    security = msgspec.json.decode(body)["rest"][0]["security"]
+    [token] = security["extension"][0]["extension"]
+    assert token == {"url": "token", "valueUri": "http://h/auth/token"}
+    assert security["service"][0]["coding"][0]["code"] == "SMART-on-FHIR"
