@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
@@ -101,22 +100,10 @@ def stamp(body: bytes, type: str, id: str, version: int, updated: int) -> bytes:
     return _ENCODER.encode({"resourceType": type, "id": id, "meta": meta, **members})
 
 
-def content_hash(body: bytes) -> bytes:
-    """Return 16 bytes that are equal for equal content, whatever its id, version and time.
-
-    The same for a body as it was sent and for its stamped form, so that an update that changes
-    nothing is recognised.
-    """
-    members, meta = _split(body, keep_type=True)
-    kind = members.pop("resourceType", None)
-    content = _ENCODER.encode([kind, meta, members])
-    return blake2b(content, digest_size=16).digest()
-
-
 def canonical(body: bytes) -> bytes:
     """Return the content in one form, whatever the order of members, the spaces and the escapes.
 
-    As for `content_hash`, the id, version and time are left out. Numbers keep their precision.
+    The id, version and time are left out. Numbers keep their precision.
     """
     tree: dict[str, Any] = _TREE.decode(body)
     tree.pop("id", None)
@@ -127,7 +114,7 @@ def canonical(body: bytes) -> bytes:
     return _SORTED.encode(tree)
 
 
-def _split(body: bytes, *, keep_type: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
+def _split(body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     body = body.removeprefix(_BOM)
     try:
         members: dict[str, Any] = _MEMBERS.decode(_minified(body))
@@ -135,8 +122,7 @@ def _split(body: bytes, *, keep_type: bool = False) -> tuple[dict[str, Any], dic
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise _malformed(body, str(error)) from None
     members.pop("id", None)
-    if not keep_type:
-        members.pop("resourceType", None)
+    members.pop("resourceType", None)
     return members, meta
 
 

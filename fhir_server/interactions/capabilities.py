@@ -95,8 +95,15 @@ def capabilities(
         "fhirVersion": FHIR_VERSION,
         "format": list(FORMATS),
         "patchFormat": list(PATCH_FORMATS),
+        **_guides(engine),
         "rest": [_rest(engine, sorted(types), operations, security)],
     }
+
+
+def _guides(engine: Engine) -> dict[str, list[str]]:
+    """Return the implementation guides of the loaded packages."""
+    found = sorted({guide.canonical for guide in engine.catalogue.all("ImplementationGuide")})
+    return {"implementationGuide": found} if found else {}
 
 
 def _rest(
@@ -120,6 +127,7 @@ def _resource(engine: Engine, type: str, operations: Sequence[Offered]) -> dict[
     row = {
         "type": type,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{type}",
+        "supportedProfile": list(engine.catalogue.profiles(type)),
         "interaction": [{"code": code} for code in INTERACTIONS],
         "versioning": "versioned-update",
         "readHistory": True,

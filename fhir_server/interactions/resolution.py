@@ -239,7 +239,7 @@ async def _changes(
             return await deletions(wanted.engine, access, criterion, found, entry.if_match)
         id = identities[entry.number][0].partition("/")[2]
         change = _change(wanted, access, entry, id, bool(matches.get(entry.number)), targets)
-        return [replace(change, where=entry.where)]
+        return [change if change.where else replace(change, where=entry.where)]
     except FhirError as error:
         raise located(error, entry) from None
 
@@ -254,7 +254,7 @@ def _change(
         return _patch(engine, access, entry, id, targets)
     body = engine.body(entry.type, targets.rewrite(entry.raw, entry.full_url))
     if entry.method == "POST":
-        return engine.change(access, body, id, "POST")
+        return engine.change(access, body, id, "POST", where=entry.where)
     if not entry.id:
         criterion = wanted.criteria[entry.number]
         return replacement(
@@ -264,7 +264,7 @@ def _change(
         raise BadValue(
             f"`id` is `{body.id[:80]}`, but the entry's URL says `{entry.id}`.", f"{entry.type}.id"
         )
-    return engine.change(access, body, id, "PUT", entry.if_match)
+    return engine.change(access, body, id, "PUT", entry.if_match, entry.where)
 
 
 def _patch(engine: Engine, access: Access, entry: Entry, id: str, targets: Targets) -> Change:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fhir_server.search import contained, custom, parameters
 from fhir_server.search.kind import Facts, Index, kind_of
@@ -57,6 +57,7 @@ class Branch:
 MARKED: Final = frozenset({"token", "reference", "uri"})
 """Kinds whose `:missing` asks for the mark of an element; the others have an index to ask."""
 _STEP: Final = re.compile(r"(?:[^.\[]|\[[^\]]*\])+")  # a filter may have dots: `[url=http://a.b]`
+Item = TypeVar("Item")
 Tree = dict[str, Index]
 """For each JSON member, what to do with its value."""
 
@@ -105,16 +106,20 @@ def index(
         custom.add(resource, customs, facts)
     patient = _whose(type, resource.get("id"), plan, facts)
     return Indexed(
-        tuple(dict.fromkeys(facts.tokens)),
-        tuple(dict.fromkeys(facts.strings)),
-        tuple(dict.fromkeys(facts.ranges)) if len(facts.ranges) > 1 else tuple(facts.ranges),
-        tuple(dict.fromkeys(facts.quantities)),
+        _once(facts.tokens),
+        _once(facts.strings),
+        _once(facts.ranges),
+        _once(facts.quantities),
         patient,
         _date(plan, facts),
-        tuple(dict.fromkeys(facts.texts)),
-        tuple(dict.fromkeys(facts.present)),
+        _once(facts.texts),
+        _once(facts.present),
         facts.points[0] if facts.points else None,
     )
+
+
+def _once(found: list[Item]) -> tuple[Item, ...]:
+    return tuple(dict.fromkeys(found)) if len(found) > 1 else tuple(found)
 
 
 def _contain(resource: Resource, facts: Facts) -> None:

@@ -44,7 +44,6 @@ class Change:
     method: Literal["POST", "PUT", "DELETE"]
     body: bytes | None
     indexed: Indexed | None = None
-    hash: bytes = b""
     expect: tuple[int, ...] = ()
     fresh: bool = False
     free: bool = False
@@ -75,8 +74,15 @@ def document(
     if change.body is None or change.indexed is None:
         return made | {"kx": list(deleted)}
     made["b"] = stamp(change.body, change.type, change.id, version, now)
-    made["h"] = change.hash
     return made | index_fields(change.indexed, now, change.generation)
+
+
+def repeats(change: Change, old: Document) -> bool:
+    """Return whether the caller sent what is stored already, byte for byte."""
+    if change.body is None:
+        return False
+    again = stamp(change.body, change.type, change.id, int(old["v"]), int(old["u"]))
+    return again == bytes(old["b"])
 
 
 def origin(ctx: Context) -> list[str]:

@@ -14,7 +14,8 @@ https://www.mongodb.com/docs/manual/core/transactions/
     packages, definitions   loaded FHIR packages, and a document per definition (store/packages.py)
 
 Fields of a resource document: `v` version, `u` last update (ms), `m` method, `b` the exact JSON,
-`h` content hash, `o` origin (protocol, principal, peer, message), `i` index generation; for search `k` tokens, `s` strings, `q` ranges, `p` patient,
+`o` origin (protocol, principal, peer, message), `i` index generation; for search `k` tokens,
+`s` strings, `q` ranges, `p` patient,
 `d` primary date (ms), and without an index `x` texts and `e` marks of elements that are there; of a deletion only `kx`, the tokens that decide who may know of it.
 A superseded version also has `r`, its `Type/id`, and `z`, when it was superseded (ms).
 """

@@ -46,7 +46,7 @@ def _content(
         raise Forbidden(
             f"`{change.key}` is outside of what you may write.", change.where or change.type
         )
-    if old is not None and old.get("h") == change.hash:
+    if old is not None and "b" in old and documents.repeats(change, old):
         return Result(200, documents.version(old), changed=False), None
     new = documents.document(change, _next(old), _after(old, now), origin)
     if old is not None and "b" in old and _same(new, old):
