@@ -6,12 +6,13 @@ https://hl7.org/fhir/R4/http.html#transaction, http://ndjson.org
 from __future__ import annotations
 
 import gzip
+import hashlib
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from fhir_server.jsonio import decode
+from fhir_server.jsonio import decode, encode
 from kernel.errors import BadStructure, TooLarge
 
 if TYPE_CHECKING:
@@ -77,6 +78,35 @@ def transaction(resources: list[dict[str, Any]]) -> dict[str, Any]:
         "type": "transaction",
         "entry": [{"resource": resource, "request": _request(resource)} for resource in resources],
     }
+
+
+class _Asked(msgspec.Struct):
+    method: str = ""
+    ifNoneExist: str = ""
+
+
+class _Entry(msgspec.Struct):
+    request: _Asked = msgspec.field(default_factory=_Asked)
+
+
+class _Entries(msgspec.Struct):
+    type: str = ""
+    entry: list[_Entry] = []
+
+
+def content(bundle: bytes | dict[str, Any]) -> str | None:
+    """Return the digest of a transaction that makes something new each time that it is run.
+
+    None if to run it again changes nothing: it has no create without a condition.
+    """
+    raw = bundle if isinstance(bundle, bytes) else encode(bundle)
+    try:
+        found = msgspec.json.decode(raw, type=_Entries)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None  # the server says what is wrong
+    asked = [entry.request for entry in found.entry]
+    makes = any(one.method == "POST" and not one.ifNoneExist for one in asked)
+    return hashlib.sha256(raw).hexdigest() if makes and found.type == "transaction" else None
 
 
 def faults(response: dict[str, Any]) -> list[str]:

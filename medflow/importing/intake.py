@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from kernel import log
+from fhir_server.model import Message
+from kernel import clock, ids, log
 from kernel.errors import BadStructure, BadValue, FhirError, TooLarge, Unavailable
 from medflow.importing import bundles, gateways, order
 from medflow.importing.sources import Source, sources
@@ -42,11 +43,15 @@ class Failure:
 
 @dataclass(slots=True)
 class Report:
-    """What became of the files; `resources` counts what the server stored or already had."""
+    """What became of the files; `resources` counts what the server stored or already had.
+
+    `repeated` are those among them that an earlier import of the same content had made.
+    """
 
     files: int
     skipped: int
     resources: int = 0
+    repeated: int = 0
     failed: list[Failure] = field(default_factory=list)
 
 
@@ -55,16 +60,23 @@ async def intake(
     ctx: Context,
     paths: Sequence[Path],
     tell: Callable[[int, int, int], None],
+    *,
+    again: bool = False,
 ) -> Report:
-    """Import everything below `paths`; `tell` takes files done, files in all, resources."""
+    """Import everything below `paths`; `tell` takes files done, files in all, resources.
+
+    A transaction that would create anew what an earlier import created is not run a second time,
+    unless `again`: an import that was interrupted goes on where it was.
+    """
     todo, others = await asyncio.to_thread(sources, paths)
     report = Report(len(todo), others)
     images = [source.path for source in todo if source.kind == "dicom"]
     failures: list[Failure] = []
     for group in await asyncio.to_thread(order.groups, todo):
-        again = {failure.path for failure in failures}
-        early = [source for source in todo if source.path in again]
-        failures = await _rounds(parts, ctx, [*early, *group], report, tell)
+        waiting = {failure.path for failure in failures}
+        early = [source for source in todo if source.path in waiting]
+        desk = Desk(parts, ctx, report, again)
+        failures = await _rounds(desk, [*early, *group], tell)
     report.failed += failures
     if images:
         await _images(parts, images, report, tell)
@@ -72,17 +84,25 @@ async def intake(
     return report
 
 
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What taking in a file needs."""
+
+    parts: Parts
+    ctx: Context
+    report: Report
+    again: bool
+
+
 async def _rounds(
-    parts: Parts,
-    ctx: Context,
+    desk: Desk,
     waiting: Sequence[Source],
-    report: Report,
     tell: Callable[[int, int, int], None],
 ) -> list[Failure]:
     """Try the files until no more of them go in; return those that others may still help."""
     while True:
-        failures = await _round(parts, ctx, waiting, report, tell)
-        report.failed += [failure for failure in failures if failure.hopeless]
+        failures = await _round(desk, waiting, tell)
+        desk.report.failed += [failure for failure in failures if failure.hopeless]
         failures = [failure for failure in failures if not failure.hopeless]
         if not failures or len(failures) == len(waiting):
             return failures
@@ -91,20 +111,18 @@ async def _rounds(
 
 
 async def _round(
-    parts: Parts,
-    ctx: Context,
+    desk: Desk,
     waiting: Sequence[Source],
-    report: Report,
     tell: Callable[[int, int, int], None],
 ) -> list[Failure]:
     """Try each file once, `AT_ONCE` at a time; return those that failed."""
-    queue, failures, left = iter(waiting), [], len(waiting)
+    queue, failures, left, report = iter(waiting), [], len(waiting), desk.report
 
     async def work() -> None:
         nonlocal left
         for source in queue:
             try:
-                made = await _take(parts, ctx, source)
+                made = await _take(desk, source)
             except (FhirError, OSError) as error:
                 reason = str(error) or type(error).__name__
                 failures.append(Failure(source.path, reason, isinstance(error, HOPELESS)))
@@ -117,22 +135,37 @@ async def _round(
     return failures
 
 
-async def _take(parts: Parts, ctx: Context, source: Source) -> int:
+async def _take(desk: Desk, source: Source) -> int:
     """Store one file; return how many resources it made."""
     raw = await asyncio.to_thread(bundles.read, source.path)
     if source.kind == "hl7":
-        return await gateways.hl7(parts, raw)
+        return await gateways.hl7(desk.parts, raw)
     if source.kind == "json":
-        return _stored(await parts.service.bundle(ctx, bundles.from_json(raw)))
+        return await _run(desk, bundles.from_json(raw))
     made = 0
     for bundle in bundles.from_ndjson(raw):
         try:
-            made += _stored(await parts.service.bundle(ctx, bundle))
+            made += await _run(desk, bundle)
         except FhirError as error:
             if made:
                 raise Partly(f"After `{made}` resources: {error}") from None
             raise
     return made
+
+
+async def _run(desk: Desk, bundle: bytes | dict[str, Any]) -> int:
+    """Run a Bundle, once; return how many resources there are of it now."""
+    service, digest = desk.parts.service, bundles.content(bundle)
+    if digest is None:
+        return _stored(await service.bundle(desk.ctx, bundle))
+    id = ids.derived("import", digest)
+    known = None if desk.again else await service.message(desk.ctx, id)
+    if known is not None:
+        desk.report.repeated += len(known.produced)
+        return len(known.produced)
+    # Kept in the transaction of what it makes. The content itself is stored as resources.
+    note = Message(id, "import", "", digest, "Bundle", "applied", clock.now(), b"")
+    return _stored(await service.bundle(desk.ctx, bundle, message=note))
 
 
 def _stored(response: Any) -> int:

@@ -183,3 +183,40 @@ async def test_what_failed_left_nothing(parts: Parts, tmp_path: Path) -> None:
     assert len(report.failed) == 1
     with pytest.raises(NotFound):
         await parts.service.read(CTX, "Patient", "half")
+
+
+async def test_a_transaction_that_creates_is_run_once(parts: Parts, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(bundle(post({"resourceType": "Patient"})))
+    (tmp_path / "b.json").write_text(json.dumps({"resourceType": "Patient", "active": True}))
+
+    first, second = await run(parts, tmp_path), await run(parts, tmp_path)
+    third = await intake(parts, CTX, [tmp_path], lambda *_: None, again=True)
+
+    assert [(one.resources, one.repeated) for one in (first, second, third)] == [
+        (2, 0),
+        (2, 2),
+        (2, 0),
+    ]
+    assert len(await parts.service.find(CTX, "Patient", ())) == 4
+    assert first.failed == second.failed == third.failed == []
+
+
+@pytest.mark.shared
+async def test_the_set_of_2021_is_imported_twice_without_duplicates(
+    parts: Parts, tmp_path: Path
+) -> None:
+    folder = SYNTHEA / "v2021-uscore"
+    if not folder.is_dir():
+        pytest.skip("There are no shared samples beside the checkout.")
+    names = sorted(folder.iterdir(), key=lambda path: path.stat().st_size)
+    general = [path for path in names if "Information" in path.name]
+    chosen = [*general, *[path for path in names if path not in general][:3]]
+
+    first = await run(parts, *chosen)
+    once = await parts.store.counts()
+    second = await run(parts, *chosen)
+    parts.store._counted_at = 0  # it keeps its counts for some seconds
+
+    assert (first.failed, second.failed) == ([], [])
+    assert first.resources == second.resources
+    assert await parts.store.counts() == once
