@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/http.html#search
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -192,7 +192,7 @@ async def _parse(
     if query.controls.elements:
         plain = tuple(map(contained.plain, types))
         check_elements(plain, query.controls.elements, lenient=ctx.lenient)
-    return query
+    return replace(query, asked=tuple(parameters))
 
 
 def _types(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -94,8 +95,16 @@ class _Entries(msgspec.Struct):
     entry: list[_Entry] = []
 
 
-def content(bundle: bytes | dict[str, Any]) -> str | None:
-    """Return the digest of a transaction that makes something new each time that it is run.
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What tells a Bundle from others; a batch is not stored at once, so neither is a note of it."""
+
+    digest: str
+    is_batch: bool
+
+
+def content(bundle: bytes | dict[str, Any]) -> Content | None:
+    """Return the content of a Bundle that makes something new each time that it is run.
 
     None if to run it again changes nothing: it has no create without a condition.
     """
@@ -106,7 +115,7 @@ def content(bundle: bytes | dict[str, Any]) -> str | None:
         return None  # the server says what is wrong
     asked = [entry.request for entry in found.entry]
     makes = any(one.method == "POST" and not one.ifNoneExist for one in asked)
-    return hashlib.sha256(raw).hexdigest() if makes and found.type == "transaction" else None
+    return Content(hashlib.sha256(raw).hexdigest(), found.type == "batch") if makes else None
 
 
 def faults(response: dict[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_server.model import Message
@@ -155,17 +155,23 @@ async def _take(desk: Desk, source: Source) -> int:
 
 async def _run(desk: Desk, bundle: bytes | dict[str, Any]) -> int:
     """Run a Bundle, once; return how many resources there are of it now."""
-    service, digest = desk.parts.service, bundles.content(bundle)
-    if digest is None:
+    service, content = desk.parts.service, bundles.content(bundle)
+    if content is None:
         return _stored(await service.bundle(desk.ctx, bundle))
-    id = ids.derived("import", digest)
+    id = ids.derived("import", content.digest)
     known = None if desk.again else await service.message(desk.ctx, id)
     if known is not None:
         desk.report.repeated += len(known.produced)
         return len(known.produced)
     # Kept in the transaction of what it makes. The content itself is stored as resources.
-    note = Message(id, "import", "", digest, "Bundle", "applied", clock.now(), b"")
-    return _stored(await service.bundle(desk.ctx, bundle, message=note))
+    note = Message(id, "import", "", content.digest, "Bundle", "applied", clock.now(), b"")
+    if not content.is_batch:
+        return _stored(await service.bundle(desk.ctx, bundle, message=note))
+    response = await service.bundle(desk.ctx, bundle)
+    made = _stored(response)
+    places = tuple(entry["response"].get("location", "") for entry in response["entry"])
+    await service.keep(desk.ctx, replace(note, produced=places))
+    return made
 
 
 def _stored(response: Any) -> int:

@@ -30,6 +30,7 @@ def request(id: str, *contained: dict[str, Any]) -> dict[str, Any]:
         "intent": "order",
         "contained": list(contained),
         "medicationReference": {"reference": f"#{contained[0]['id']}"},
+        "supportingInformation": [{"reference": f"#{one['id']}"} for one in contained],
         "subject": {"reference": "Patient/eve"},
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from kernel.errors import BadValue, Forbidden, Invalid
@@ -140,3 +142,19 @@ async def test_a_search_of_all_types_is_of_those_that_the_caller_may_search(find
 async def test_a_parameter_that_one_of_the_types_lacks_is_refused(ask: Ask) -> None:
     with pytest.raises(Invalid, match="`Practitioner` has no search parameter `birthdate`"):
         await ask("?_type=Patient,Practitioner&birthdate=1950")
+
+
+async def test_pages_of_several_types_are_of_those_types(ask: Ask) -> None:
+    url, seen = "?_type=Patient,Practitioner&_count=1", []
+    first = await ask(url)
+    assert "_type=Patient,Practitioner" in first["link"][0]["url"]
+
+    page = first
+    while True:
+        seen += [entry["resource"]["resourceType"] for entry in page["entry"]]
+        url = next((link["url"] for link in page["link"] if link["relation"] == "next"), "")
+        if not url:
+            break
+        page = await ask(f"?{urlsplit(url).query}")
+
+    assert sorted(seen) == ["Patient", "Patient", "Patient", "Practitioner"]
