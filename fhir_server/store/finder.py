@@ -72,13 +72,16 @@ class Finder:
         sort: Sequence[tuple[str, int]] = (),
         limit: int = 0,
         at: int | None = None,
+        hint: str = "",
     ) -> Found:
-        """Return the first of all that any of the parts selects."""
+        """Return the first of all that any of the parts selects; `hint` names an index."""
         command = self._command(parts, PROJECTION, at) | {"batchSize": limit or SCAN_BATCH}
         # Of several conditions the planner sorts all matches, even if an index has their order.
         by_time = len(parts) > 1 and bool(sort) and sort[0][0] == "u"
         if by_time and await self.count_any(parts, at, FEW + 1) > FEW:
-            command["hint"] = "updated"
+            hint = "updated"
+        if hint:
+            command["hint"] = hint
         if sort:
             command["sort"] = dict(sort)
         if limit:
