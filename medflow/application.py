@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from dicom_node.web import wado
 from fhir_server.http.app import create_app, include
-from medflow import admin, home, metrics
+from medflow import admin, home, metrics, package_admin
 from medflow.archive import archive
 
 if TYPE_CHECKING:
@@ -23,5 +23,6 @@ def application(parts: Parts) -> FastAPI:
     images = APIRouter(prefix="/dicomweb")
     images.include_router(wado.router(parts.service, archive(parts.settings), app.state.context))
     routers = [home.router(parts), metrics.router(parts), images]
-    include(app, [*routers, admin.router(parts, app.state.context)])
+    caller = app.state.context
+    include(app, [*routers, admin.router(parts, caller), package_admin.router(parts, caller)])
     return app

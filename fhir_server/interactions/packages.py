@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from fhir_server.interactions import update as updates
 from fhir_server.packages import package as packages
 from fhir_server.packages.item import KINDS
-from fhir_server.packages.manifest import CORE
+from fhir_server.packages.manifest import CORE, split
 from fhir_server.packages.resolution import Missing, needed_by, resolve, unmet
 from fhir_server.smart.scopes import require_administrator
 from kernel.errors import Conflict, FhirError, Invalid, NotFound
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fhir_server.engine import Engine
     from fhir_server.model import Context
     from fhir_server.packages.catalogue import Catalogue, Shelf
+    from fhir_server.packages.manifest import Manifest
     from fhir_server.packages.package import Package
     from fhir_server.packages.resolution import Source
     from fhir_server.store.packages import Loaded
@@ -70,12 +71,16 @@ class Packaging:
         return await self.engine.store.packages.list()
 
     async def show(self, ctx: Context, key: str) -> Shelf:
-        """Return the package `name#version` with its definitions. Raises NotFound."""
+        """Return a package with its definitions, by `name#version`, or name if that is enough.
+
+        Raises:
+            NotFound: it is not loaded.
+            Invalid: it is loaded in several versions.
+        """
         require_administrator(ctx.principal)
-        found = (await self.engine.store.packages.fresh(0)).shelf(key)
-        if found is None:
-            raise NotFound(f"The package `{key[:200]}` is not loaded.")
-        return found
+        shelves = (await self.engine.store.packages.fresh(0)).shelves
+        meant = _meant(key, [shelf.manifest for shelf in shelves])
+        return next(shelf for shelf in shelves if shelf.manifest is meant)
 
     async def missing(self, ctx: Context) -> Sequence[Missing]:
         """Return what loaded packages need and is not loaded."""
@@ -99,11 +104,17 @@ class Packaging:
         `complete` refuses what would lack a dependency.
 
         Raises:
-            Conflict: something is missing, and the packages have to be `complete`.
+            Conflict: something is missing, and the packages have to be `complete`; or one would
+                stand in for what comes with the server.
             FhirError: what a source has cannot be used.
         """
-        loaded = [one.manifest for one in await self.list(ctx)]
-        found = await asyncio.to_thread(resolve, given, loaded, sources)
+        loaded = await self.list(ctx)
+        own = {one.manifest.name for one in loaded if one.builtin}
+        for package in given:
+            if package.manifest.name in own:
+                raise Conflict(f"The package `{package.manifest.name}` comes with the server.")
+        manifests = [one.manifest for one in loaded]
+        found = await asyncio.to_thread(resolve, given, manifests, sources)
         if complete and found.missing:
             raise Conflict(" ".join(one.hint for one in found.missing))
         done = [await self._add(package) for package in found.packages]
@@ -116,27 +127,29 @@ class Packaging:
         left_out = {} if core else package.left_out
         return Added(package.key, changed, packages.counts(package.items), left_out)
 
-    async def remove(self, ctx: Context, key: str, *, force: bool = False) -> None:
-        """Remove the package `name#version`.
+    async def remove(self, ctx: Context, key: str, *, force: bool = False) -> str:
+        """Remove a package, by `name#version`, or name if that is enough; return which it was.
 
         Raises:
             NotFound: it is not loaded.
+            Invalid: it is loaded in several versions.
             Conflict: it comes with the server, or others need it and nothing forces it.
         """
-        loaded = {one.key: one for one in await self.list(ctx)}
-        found = loaded.get(key)
-        if found is None:
-            raise NotFound(f"The package `{key[:200]}` is not loaded.")
-        if found.builtin:
-            raise Conflict(f"The package `{key}` comes with the server and cannot be removed.")
-        manifests = [one.manifest for one in loaded.values()]
-        needing = needed_by(found.manifest.name, found.manifest.version, manifests)
+        loaded = await self.list(ctx)
+        manifests = [one.manifest for one in loaded]
+        meant = _meant(key, manifests)
+        if any(one.builtin and one.manifest is meant for one in loaded):
+            raise Conflict(
+                f"The package `{meant.key}` comes with the server and cannot be removed."
+            )
+        needing = needed_by(meant.name, meant.version, manifests)
         if needing and not force:
             listed = ", ".join(f"`{one}`" for one in needing)
             raise Conflict(
-                f"The package `{key}` is needed by {listed}. Remove these first, or force it."
+                f"The package `{meant.key}` is needed by {listed}. Remove these first, or force it."
             )
-        await self.engine.store.packages.remove(key)
+        await self.engine.store.packages.remove(meant.key)
+        return meant.key
 
     async def store(
         self, ctx: Context, key: str, types: Sequence[str]
@@ -171,6 +184,18 @@ class Packaging:
                 else:
                     stored += 1
         return stored, refused
+
+
+def _meant(key: str, manifests: Sequence[Manifest]) -> Manifest:
+    """Return the package that a text means. Raises NotFound, Invalid."""
+    name, version = split(key)
+    found = [one for one in manifests if one.name == name and version in {"", one.version}]
+    if not found:
+        raise NotFound(f"The package `{key[:200]}` is not loaded.")
+    if len(found) > 1:
+        listed = ", ".join(f"`{one.key}`" for one in found)
+        raise Invalid(f"`{key[:200]}` may be {listed}. Say which.")
+    return found[0]
 
 
 def _escaped(value: str) -> str:

@@ -5,6 +5,7 @@ HL7 v2.5.1 §3.4.2; segment map PID[Patient] of the v2-to-FHIR guide.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from hl7_listener.datatypes.code import coded, mapped, required, yes_no
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from hl7_listener.sender import Sender
 
 EXTENSION = "http://hl7.org/fhir/StructureDefinition/"
+LANGUAGE = "urn:ietf:bcp:47"
+_TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{2}))?")
 
 
 def birth_date(value: Repetition, _: Sender) -> str | None:
@@ -60,8 +63,15 @@ def licence(value: Repetition, sender: Sender) -> dict[str, Any] | None:
 
 
 def language(value: Repetition, sender: Sender) -> dict[str, Any] | None:
+    """Return PID-15; a code that is a language tag, as R4 wants one, is given as that first."""
     found = coded("0296")(value, sender)
-    return {"language": found} if found else None
+    if not found:
+        return None
+    tag = _TAG.fullmatch(value.part(1))
+    if tag:
+        code = tag[1].lower() + (f"-{tag[2].upper()}" if tag[2] else "")
+        found = found | {"coding": [{"system": LANGUAGE, "code": code}, *found.get("coding", [])]}
+    return {"language": found}
 
 
 def extension(url: str, element: str, make: Make) -> Make:

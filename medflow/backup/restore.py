@@ -92,7 +92,9 @@ async def _fill(
             counts[member.collection] += await staged.insert(member.collection, content)
     if reader.manifest != manifest:
         raise BadStructure("The file changed while it was read.")
-    if counts != manifest["documents"] or images != manifest.get("images"):
+    # A backup that is older than a collection has nothing of it.
+    promised = dict.fromkeys(KEPT, 0) | manifest["documents"]
+    if counts != promised or images != manifest.get("images"):
         raise BadStructure("The file does not hold as much as its manifest says.")
     return Saved(str(manifest.get("taken", "")), counts, images)
 

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from dicom_node.archive import Archive
 from fhir_server.store import mongo
+from tests import tgz
 from tests.integration.backup.place import IMAGE, UID, Place, message, patient, settled
 
 if TYPE_CHECKING:
@@ -48,5 +49,6 @@ async def place(store: Store, service: FhirService, ctx: Context, tmp_path: Path
     await service.keep(ctx, message())
     await store.accounts.add_client("reporting", ("system/*.rs",))
     await store.accounts.add_user("nora", "nurse", "correct horse")
+    await store.packages.add(tgz.package())
     settled(archive, UID, IMAGE)
     return Place(store.collections, archive)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from bson import encode
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
@@ -21,6 +22,7 @@ from fhir_server.store.backup import KEPT, STAGED, portable, snapshot
 from fhir_server.store.store import Store
 from kernel import tasks
 from kernel.errors import Conflict, FhirError
+from medflow.backup import container
 from medflow.backup.save import save
 from tests.integration.backup.place import EXACT, IMAGE, UID, Place, members, patient, settled
 
@@ -249,6 +251,20 @@ async def test_other_tools_can_read_it(place: Place, tmp_path: Path) -> None:
     assert manifest["format"] == 1
     assert manifest["documents"]["users"] == 1
     assert b"users/00000001.bson" in found["sums/00000001"]
+
+
+async def test_a_backup_that_is_older_than_a_collection_is_restored(
+    other: Place, tmp_path: Path
+) -> None:
+    with (tmp_path / "a.tar.gz").open("wb") as file:
+        content = encode({"_id": "nora", "role": "nurse", "patient": None, "practitioner": None})
+        writer = container.Writer(file)
+        writer.add("users/00000001.bson", len(content), [content])
+        writer.close({"documents": {"users": 1}, "images": 0})
+
+    await other.restore(tmp_path / "a.tar.gz")
+
+    assert await other.documents("users") == [content]
 
 
 def test_every_collection_is_kept_or_left_out_on_purpose() -> None:
