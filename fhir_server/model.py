@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 Resource = Mapping[str, Any]
 """One FHIR resource as decoded JSON."""
@@ -90,9 +90,8 @@ class Access:
 ALL: Final = Access((Clause(),))
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version of one resource.
+class Version(NamedTuple):
+    """One version of one resource: a tuple, as a page of a search makes many of them.
 
     `body` is the exact JSON to send, id and meta included; None if this version is a deletion.
     `version` 0 is what a deletion of nothing answers with: there never was one.

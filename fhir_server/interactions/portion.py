@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/search.html#summary
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fhir_server.interactions.subset import check_elements, subset
@@ -89,4 +89,4 @@ def narrowed(version: Version, wanted: Portion) -> Version:
     """Return a version with the part of its body that is wanted."""
     if wanted is WHOLE or version.body is None:
         return version
-    return replace(version, body=wanted.of(version.body, version.type))
+    return version._replace(body=wanted.of(version.body, version.type))

@@ -6,8 +6,7 @@ https://hl7.org/fhir/R4/search.html#sort
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -30,8 +29,7 @@ SLACK: Final = 4
 """So many times the wanted ranks are kept before the worst are dropped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One match; `place` is its position in the order."""
 
     version: Version
@@ -107,6 +105,11 @@ async def _best(
     descending = tuple(key.descending for key in order.keys)
     start = Rank(tuple(after[:-1]), after[-1], descending) if after else None
     projection = order.projection
+    customs = {
+        (custom.parameter.type, custom.parameter.name): custom
+        for type in {row.type for key in order.keys for row in key.parameters}
+        for custom in engine.store.customs.of(type)
+    }
     kept: list[Rank] = []
     count = 0
     async for row in engine.store.finder.scan(parts, projection, at, MOST_SORTED + 1):
@@ -117,7 +120,8 @@ async def _best(
                 " or sort by `_lastUpdated`, `_id` or the type's own date.",
                 code="too-costly",
             )
-        one = rank(order, row, msgspec.json.decode(row["b"]) if "b" in projection else None)
+        resource = msgspec.json.decode(row["b"]) if "b" in projection else None
+        one = rank(order, row, resource, customs)
         if start is None or start < one:
             kept.append(one)
             if len(kept) > SLACK * wanted + BREATHE:

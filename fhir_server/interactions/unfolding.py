@@ -5,20 +5,21 @@ https://hl7.org/fhir/R4/search.html#contained
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fhir_server import jsonio
+from fhir_server.search import walk
 from fhir_server.search.contained import inside, plain
 from fhir_server.search.extract import index
 from fhir_server.search.match import fields, selects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fhir_server.engine import Engine
     from fhir_server.interactions.selection import Selection
     from fhir_server.model import Resource, Version
+    from fhir_server.search.parameters import Parameter
     from fhir_server.search.query import Query
 
 
@@ -36,18 +37,41 @@ def _matches(
 ) -> Iterator[Version]:
     resource = jsonio.decode(version.body or b"{}")
     own = filters.get(version.type)
-    if own is not None and _meets(engine, own, version.type, version.id, resource, version.updated):
+    if own is not None and meets(engine, own, version.type, version.id, resource, version.updated):
         yield version
     inner = filters[inside(type)]
     for one in resource.get("contained") or ():
         if one.get("resourceType") != type:
             continue
         id = str(one.get("id", ""))
-        if _meets(engine, inner, inside(type), id, one, version.updated):
-            yield replace(version, id=f"{version.id}#{id}", body=jsonio.encode(one))
+        if meets(engine, inner, inside(type), id, one, version.updated):
+            yield version._replace(id=f"{version.id}#{id}", body=jsonio.encode(one))
 
 
-def _meets(
+def leads_inside(
+    engine: Engine,
+    resource: Resource,
+    parameter: Parameter,
+    filters: Mapping[str, dict[str, object]],
+    updated: int,
+) -> bool:
+    """Return whether a reference leads to a contained resource that meets the filter of its type."""
+    wanted = {
+        value["reference"]
+        for path in parameter.paths
+        if path.datatype == "Reference"
+        for value in walk.values(resource, path.members)
+        if isinstance(value, dict) and str(value.get("reference", "")).startswith("#")
+    }
+    return any(
+        f"#{one.get('id')}" in wanted
+        and (filter := filters.get(inside(one["resourceType"]))) is not None
+        and meets(engine, filter, inside(one["resourceType"]), one["id"], one, updated)
+        for one in resource.get("contained") or ()
+    )
+
+
+def meets(
     engine: Engine,
     filter: dict[str, object],
     type: str,
@@ -55,5 +79,6 @@ def _meets(
     resource: Resource,
     updated: int,
 ) -> bool:
+    """Return whether a resource, indexed as of `type`, meets a filter."""
     indexed = index(resource, engine.zone, engine.store.customs.of(type), named=type)
     return selects(filter, fields(f"{type}/{id}", indexed, updated))
