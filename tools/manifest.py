@@ -9,21 +9,29 @@ import hashlib
 import json
 import tarfile
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PROFILES: Final = Path(__file__).resolve().parents[1] / "profiles"
 
 
 def record(
-    file: Path, *, made_by: str, package: Path, manifest: Path = PROFILES / "manifest.json"
+    file: Path,
+    *,
+    made_by: str,
+    package: Path,
+    manifest: Path = PROFILES / "manifest.json",
+    described: Mapping[str, Any] | None = None,
 ) -> None:
     """Write or replace the entry of one data file.
 
-    `made_by` is the script, relative to the root of the repository; `package` is the `.tgz` that
-    the file was made from.
+    `made_by` is the script, relative to the root of the repository; `package` is the file that it
+    was made from, a FHIR package unless `described` has its `name`, `version` and `license`.
     """
     entries = json.loads(manifest.read_bytes()) if manifest.exists() else {}
-    described = describe(package)
+    described = described or describe(package)
     entries[file.resolve().relative_to(manifest.parent.resolve()).as_posix()] = {
         "made_by": made_by,
         "package": described["name"],
