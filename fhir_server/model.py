@@ -96,6 +96,7 @@ class Version(NamedTuple):
     `body` is the exact JSON to send, id and meta included; None if this version is a deletion.
     `version` 0 is what a deletion of nothing answers with: there never was one.
     `updated` is `meta.lastUpdated`, milliseconds since the epoch.
+    `returned` says that the version before was a deletion, so that this one created it again.
     """
 
     type: str
@@ -104,6 +105,7 @@ class Version(NamedTuple):
     updated: int
     body: bytes | None
     method: Literal["POST", "PUT", "DELETE"] = "PUT"
+    returned: bool = False
 
     @property
     def reference(self) -> str:

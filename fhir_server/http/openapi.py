@@ -31,6 +31,7 @@ _LATER: Final = ("200", "202")
 """Statuses of what `Prefer: respond-async` may put off."""
 _GONE: Final = ("204", "200")
 _KNOWN: Final = ("200", "304")
+NULL: Final = {"type": "null"}
 
 
 def describe(app: FastAPI) -> None:
@@ -45,6 +46,7 @@ def describe(app: FastAPI) -> None:
                 description=app.description,
                 routes=app.routes,
             )
+            schema = _of_3_0(schema)
             schema["paths"] = _paths() | schema.get("paths", {})
             components = schema.setdefault("components", {})
             for kind, made in parts.components().items():
@@ -53,6 +55,22 @@ def describe(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _of_3_0(value: Any) -> Any:
+    """Return FastAPI's schemas as OpenAPI 3.0 writes them: there is no type `null` before 3.1."""
+    if isinstance(value, list):
+        return [_of_3_0(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    made = {name: _of_3_0(item) for name, item in value.items()}
+    choices = [one for one in made.get("anyOf", ()) if one != NULL]
+    if len(choices) == len(made.get("anyOf", ())):
+        return made
+    del made["anyOf"]
+    # Beside a `$ref` nothing counts in 3.0, so one stays within a list.
+    alone = len(choices) == 1 and "$ref" not in choices[0]
+    return (choices[0] if alone else {"anyOf": choices}) | made | {"nullable": True}
 
 
 def _paths() -> dict[str, Any]:

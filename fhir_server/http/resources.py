@@ -127,7 +127,9 @@ def _if_none_exist(request: Request) -> str | None:
     second one of what the client wanted once.
     """
     in_url = urlencode([pair for pair in request.query if pair[0] not in GENERAL])
-    return request.header(b"if-none-exist") or in_url or None
+    if b"if-none-exist" in request.headers:
+        return request.header(b"if-none-exist")  # without criteria in it, it is refused
+    return in_url or None
 
 
 async def _patch(api: FhirApi, request: Request) -> bytes:

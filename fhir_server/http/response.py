@@ -67,7 +67,8 @@ def of_result(request: Request, ctx: Context, result: Result) -> Response:
     version = result.version
     headers = version_headers(version) if version.version else []
     place = f"{request.base}/{version.reference}/_history/{version.version}".encode("latin-1")
-    if result.status == 201:
+    if result.status == 201 or request.path != version.reference:
+        # Also where criteria chose it: the caller must learn which resource it is.
         headers.append((b"location", place))
     if ctx.returns == "OperationOutcome":
         said = "stored" if result.changed else "unchanged: no new version was made"

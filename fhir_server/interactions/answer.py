@@ -28,8 +28,7 @@ def written(ctx: Context, result: Result) -> dict[str, Any]:
     version = result.version
     answer: dict[str, Any] = {"response": of_version(result.status, version)}
     if ctx.returns == "representation" and version.body is not None:
-        url = f"{ctx.base}/{version.reference}" if ctx.base else version.reference
-        return {"fullUrl": url, "resource": msgspec.Raw(version.body)} | answer
+        return {"fullUrl": full_url(ctx, version), "resource": msgspec.Raw(version.body)} | answer
     if ctx.returns == "OperationOutcome":
         answer["response"]["outcome"] = _said(_summary(result))
     return answer
@@ -41,6 +40,11 @@ def deleted(ctx: Context, done: Deleted) -> dict[str, Any]:
     if ctx.returns == "OperationOutcome":
         response["outcome"] = _said(f"{done.count} resources are deleted.")
     return {"response": response}
+
+
+def full_url(ctx: Context, version: Version) -> str:
+    """Return what an entry with a resource says where that is."""
+    return f"{ctx.base}/{version.reference}" if ctx.base else version.reference
 
 
 def of_version(status: int, version: Version) -> dict[str, Any]:

@@ -48,6 +48,8 @@ async def batch(
 
 async def _run(engine: Engine, ctx: Context, entry: Entry, aside: Aside) -> dict[str, Any]:
     try:
+        if entry.fault is not None:
+            raise entry.fault
         if not entry.writes:
             return await fetch(engine, ctx, entry, aside)
         if entry.method == "DELETE" and not entry.id:
@@ -57,7 +59,7 @@ async def _run(engine: Engine, ctx: Context, entry: Entry, aside: Aside) -> dict
             return deleted(ctx, done)
         return written(ctx, await _write(engine, ctx, entry))
     except FhirError as error:
-        return {"response": {"status": str(error.status), "outcome": outcome(error)}}
+        return {"response": {"status": str(error.status), "outcome": outcome(error, lines=False)}}
     except Exception as error:  # noqa: BLE001  # the other entries have their own answers
         _log.error("batch.entry_failed", entry=entry.number, exc_info=error)
         return {"response": {"status": "500", "outcome": outcome(FhirError(INTERNAL))}}

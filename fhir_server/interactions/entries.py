@@ -15,7 +15,7 @@ from fhir_server import jsonio
 from fhir_server.engine import check_id
 from fhir_server.interactions.etag import versions_of
 from fhir_server.tables import RESOURCE_TYPES
-from kernel.errors import BadStructure, Invalid, TooLarge, Unprocessable
+from kernel.errors import BadStructure, BadValue, FhirError, Invalid, TooLarge, Unprocessable
 
 if TYPE_CHECKING:
     from fhir_server.model import Resource
@@ -43,7 +43,7 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
-    request: _Request
+    request: _Request | None = None
     id: str | None = None
     extension: msgspec.Raw = ABSENT
     link: msgspec.Raw = ABSENT
@@ -77,6 +77,7 @@ class Entry:
 
     `tail` is what a read can go on with, such as `_history`, `2`, and the name of an operation.
     `if_match` are versions of which one must be current, 0 for none.
+    `fault` is why an entry of a batch cannot even be tried; the rest says little then.
     """
 
     number: int
@@ -91,6 +92,7 @@ class Entry:
     if_modified_since: str | None
     if_none_exist: str | None
     raw: bytes
+    fault: FhirError | None = None
 
     @property
     def where(self) -> str:
@@ -111,8 +113,8 @@ def read(body: bytes | Resource, limit: int, base: str = "") -> tuple[str, list[
     """Return the Bundle's type and its entries; `base` may stand before an entry's URL.
 
     Raises:
-        BadStructure: not JSON, or not a Bundle whose entries have a request each.
-        Invalid: an entry's request makes no sense.
+        BadStructure: not JSON, or not a Bundle.
+        FhirError: an entry's request makes no sense; that of a batch is answered in its place.
         TooLarge: more than `limit` entries.
     """
     bundle = _bundle(body if isinstance(body, bytes) else jsonio.encode(body))
@@ -128,7 +130,8 @@ def read(body: bytes | Resource, limit: int, base: str = "") -> tuple[str, list[
             " Send it in parts: entries that refer to each other belong in one part.",
             "Bundle.entry",
         )
-    return bundle.type, [_entry(number, entry, base) for number, entry in enumerate(bundle.entry)]
+    look = _tried if bundle.type == "batch" else _entry
+    return bundle.type, [look(number, entry, base) for number, entry in enumerate(bundle.entry)]
 
 
 def _bundle(raw: bytes) -> _Bundle:
@@ -145,9 +148,19 @@ def _bundle(raw: bytes) -> _Bundle:
         raise BadStructure(f"The body is not JSON: {str(error)[:200]}.") from None
 
 
+def _tried(number: int, entry: _Entry, base: str) -> Entry:
+    """Return an entry, or one that holds what is wrong with it: the others do not depend on it."""
+    try:
+        return _entry(number, entry, base)
+    except FhirError as error:
+        return Entry(number, "", "", "", "", (), "", (), None, None, None, b"", fault=error)
+
+
 def _entry(number: int, entry: _Entry, base: str) -> Entry:
     where = f"Bundle.entry[{number}]"
     request = entry.request
+    if request is None:
+        raise BadStructure("An entry of a batch or transaction needs a `request`.", where)
     method = request.method
     if method not in METHODS:
         raise Unprocessable(
@@ -209,12 +222,19 @@ def _url(url: str, base: str, where: str) -> tuple[str, str, tuple[str, ...], st
     if parts[0] in RESOURCE_TYPES:
         type = parts.pop(0)
         if parts and parts[0][:1] not in {"_", "$"}:
-            id = check_id(parts.pop(0))
+            id = _id(parts.pop(0), where)
     elif parts[0] not in SYSTEM and not parts[0].startswith("$"):
         raise _no_url(url, where)
     if len(parts) > 2:
         raise _no_url(url, where)
     return type, id, tuple(part for part in parts if part), query
+
+
+def _id(text: str, where: str) -> str:
+    try:
+        return check_id(text)
+    except BadValue as error:
+        raise BadValue(str(error), where) from None
 
 
 def _no_url(url: str, where: str) -> Invalid:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from fhir_server.interactions.answer import REASONS, of_version
+from fhir_server.interactions.answer import REASONS, full_url, of_version
 from fhir_server.interactions.etag import versions_of
 from fhir_server.interactions.history import history, system_history, type_history
 from fhir_server.interactions.read import read
@@ -44,7 +44,7 @@ async def fetch(engine: Engine, ctx: Context, entry: Entry, aside: Aside) -> dic
     """
     found = await _found(engine, ctx, entry, aside)
     if entry.method == "HEAD":
-        found.pop("resource", None)
+        return {"response": found["response"]}
     return found
 
 
@@ -56,12 +56,12 @@ async def _found(engine: Engine, ctx: Context, entry: Entry, aside: Aside) -> di
     match entry.tail:
         case () if entry.id:
             version = await read(engine, ctx, entry.type, entry.id, parameters)
-            return _resource(entry, version)
+            return _resource(ctx, entry, version)
         case ("_history", number) if entry.id:
             if _VERSION.fullmatch(number) is None:
                 raise NotFound(f"`{number[:40]}` is not a version; versions are whole numbers.")
             version = await vread(engine, ctx, entry.type, entry.id, int(number), parameters)
-            return _resource(entry, version)
+            return _resource(ctx, entry, version)
         case _:
             page = await _page(engine, ctx, entry, parameters)
             return {"resource": msgspec.Raw(page.body), "response": {"status": REASONS[200]}}
@@ -91,11 +91,14 @@ async def _page(
             )
 
 
-def _resource(entry: Entry, version: Version) -> dict[str, Any]:
+def _resource(ctx: Context, entry: Entry, version: Version) -> dict[str, Any]:
     if unchanged(entry, version):
         return {"response": of_version(304, version)}
-    resource = msgspec.Raw(version.body or b"null")
-    return {"resource": resource, "response": of_version(200, version)}
+    return {
+        "fullUrl": full_url(ctx, version),
+        "resource": msgspec.Raw(version.body or b"null"),
+        "response": of_version(200, version),
+    }
 
 
 def unchanged(entry: Entry, version: Version) -> bool:

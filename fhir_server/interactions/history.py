@@ -172,7 +172,7 @@ def _entry(ctx: Context, version: Version, wanted: Portion) -> bytes:
     parts = [full_url(ctx.base, version)]
     if version.body is not None:
         parts.append(b',"resource":' + wanted.of(version.body, version.type))
-    created = version.version == 1 and version.method == "PUT"
+    created = version.returned or (version.version == 1 and version.method == "PUT")
     status = "201" if created else STATUS.get(version.method, "200")
     url = version.type if version.method == "POST" else version.reference
     tag = etag(version.version).replace('"', '\\"')

@@ -193,7 +193,7 @@ def edit(  # one place that knows how an edit comes about, for bundles too
     """
 
     def edited(current: bytes) -> Change | None:
-        given = engine.body(type, finish(_patched(apply, current, type, id)))
+        given = engine.body(type, finish(_patched(apply, current, type, id)), sent=False)
         if jsonio.canonical(given.raw) == jsonio.canonical(current):
             return None
         return engine.change(access, given, id, "PUT")

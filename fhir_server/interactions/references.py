@@ -2,9 +2,10 @@
 
 https://hl7.org/fhir/R4/http.html#trules
 
-A link is replaced where R4 has one: in a Reference and in elements of type uri, url, oid and uuid,
-`Attachment.url` and extensions included. Not in a canonical, as R4 says, nor in narrative; and not
-in what names a thing instead of linking to it: `Identifier.value`, a `system`, the `url` by which
+A link is replaced where R4 has one: in a Reference and in elements of type uri and url,
+`Attachment.url` and extensions included. Not in a canonical, as R4 says, nor in narrative; not in
+an oid or uuid, which R4 names too, but where `Patient/1` would be no valid value; and not in what
+names a thing instead of linking to it: `Identifier.value`, a `system`, the `url` by which
 a definition or an extension is known.
 
 Works on the resources' bytes as long as links are References, which is nearly always; what else
@@ -37,7 +38,7 @@ _LITERAL: Final = re.compile(
 )
 _ESCAPED: Final = b"\\/"
 """A slash as some serialisers write it."""
-LINKS: Final = frozenset({"uri", "url", "oid", "uuid"})
+LINKS: Final = frozenset({"uri", "url"})
 NAMES: Final = frozenset({"system"})
 """Elements of type uri that name a thing: a code system, a system of identifiers."""
 
@@ -70,9 +71,13 @@ class Full:
 
 
 class Targets:
-    """What placeholders stand for: keys are `fullUrl`s and criteria, values `Type/id`."""
+    """What placeholders stand for: keys are `fullUrl`s and criteria, values `Type/id`.
 
-    def __init__(self, targets: Mapping[str, str]) -> None:
+    `made` are those of the values that are new, and so have a first version only.
+    """
+
+    def __init__(self, targets: Mapping[str, str], made: frozenset[str] = frozenset()) -> None:
+        self._made = made
         self._targets = {
             key if "?" in key else Full.of(key).key: value for key, value in targets.items()
         }
@@ -122,7 +127,7 @@ class Targets:
         return body
 
     def _link(self, text: str, base: str | None) -> str | None:
-        """Return what a link becomes; its version and what follows a `#` are kept."""
+        """Return what a link becomes; what follows a `#` is kept, a version if it can be right."""
         if text in self._targets:
             return self._targets[text]
         if "/" not in text and "#" not in text:
@@ -132,6 +137,8 @@ class Targets:
         target = self._targets.get(key)
         if target is None and base and _LITERAL.fullmatch(key):
             target = self._targets.get(f"{base}{key}")
+        if history and target in self._made:
+            version = "1"
         return target and f"{target}{history}{version}{hash}{fragment}"
 
     def _elsewhere(self, body: bytes, base: str | None) -> bool:

@@ -15,7 +15,8 @@ from fhir_server.interactions import patch as patches
 from fhir_server.interactions.criteria import matched, several, shown
 from fhir_server.interactions.delete import deletions
 from fhir_server.interactions.entries import METHODS, Entry
-from fhir_server.interactions.references import Full, Targets
+from fhir_server.interactions.outlook import Outlook
+from fhir_server.interactions.references import Full, Targets, conditional
 from fhir_server.interactions.update import replacement
 from fhir_server.store.document import Change
 from kernel import ids
@@ -30,7 +31,7 @@ from kernel.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from fhir_server.engine import Engine
     from fhir_server.model import Access
@@ -84,10 +85,15 @@ async def resolve(wanted: Wanted, found: list[list[str]]) -> Resolution:
     matches = dict(zip(wanted.criteria, found, strict=True))
     identities = _identities(wanted, matches, done)
     _refuse_overlap(wanted.entries, identities, done)
+    full_urls = _full_urls(wanted.entries, identities)
+    made = _made(wanted.entries, identities, done)
     references = {
-        text: _only(text, hits) for text, hits in matches.items() if isinstance(text, str)
+        text: _only(wanted.entries, text, hits)
+        async for text, hits in _afterwards(
+            wanted, matches, identities, Targets(full_urls, made), done
+        )
     }
-    targets = Targets(references | _full_urls(wanted.entries, identities))
+    targets = Targets(references | full_urls, made)
     ordered = sorted(wanted.entries, key=lambda entry: METHODS.index(entry.method))
     for count, entry in enumerate(ordered, 1):
         if entry.number not in done.existing:
@@ -107,10 +113,18 @@ def located(error: FhirError, entry: Entry, part: str = "resource") -> FhirError
             issue.code,
             issue.diagnostics,
             tuple(_path(entry, path) for path in issue.expression) or (f"{entry.where}.{part}",),
+            pointer=_pointer(entry, issue.pointer),
         )
         for issue in error.issues
     ]
     return type(error)(str(error), issues=issues)
+
+
+def _pointer(entry: Entry, pointer: str) -> str:
+    """Return where a fault is in the Bundle; what a patch makes is nowhere in it."""
+    if not pointer or entry.method == "PATCH":
+        return ""
+    return f"/entry/{entry.number}/resource{pointer}"
 
 
 def _path(entry: Entry, path: str) -> str:
@@ -120,19 +134,25 @@ def _path(entry: Entry, path: str) -> str:
     return f"{entry.where}.resource{dot}{rest}"
 
 
-def _only(text: str, found: list[str]) -> str:
+def referring(error: FhirError, entries: Sequence[Entry], text: str) -> FhirError:
+    """Return the error with the first entry that has the conditional reference."""
+    return next(located(error, entry) for entry in entries if text in conditional([entry.raw]))
+
+
+def _only(entries: Sequence[Entry], text: str, found: list[str]) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise several(found, f"the reference `{text[:200]}`")
-    raise PreconditionFailed(f"No resource matches the reference `{text[:200]}`.", code="not-found")
+        raise referring(several(found, f"the reference `{text[:200]}`"), entries, text)
+    said = f"No resource matches the reference `{text[:200]}`."
+    raise referring(PreconditionFailed(said, code="not-found"), entries, text)
 
 
 def _identities(
     wanted: Wanted, matches: dict[int | str, list[str]], done: Resolution
 ) -> dict[int, list[str]]:
     """Return which resources each entry is about."""
-    created: dict[str, str] = {}
+    created: dict[str, tuple[str, str]] = {}
     identities: dict[int, list[str]] = {}
     for entry in wanted.entries:
         try:
@@ -147,7 +167,7 @@ def _identity(
     entry: Entry,
     matches: dict[int | str, list[str]],
     done: Resolution,
-    created: dict[str, str],
+    created: dict[str, tuple[str, str]],
 ) -> list[str]:
     if entry.id:
         return [f"{entry.type}/{entry.id}"]
@@ -161,15 +181,49 @@ def _identity(
     id = matched(criterion, found, given)
     if id is None and entry.method == "PATCH":
         raise NotFound(f"No resource matches `{shown(criterion)}`.")
-    if entry.method == "POST":
-        # Two creates on one condition: the second one finds what the first one made.
-        there = created.get(criterion.text) if id is None else f"{entry.type}/{id}"
-        if there is not None:
-            done.existing[entry.number] = there
+    if id is None:
+        # What one entry makes on a condition is what the next one on the same condition finds.
+        new = f"{entry.type}/{given or ids.new()}"
+        there, method = created.setdefault(criterion.text, (new, entry.method))
+        if there == new or entry.method != "POST" or method != "POST":
             return [there]
-        created[criterion.text] = f"{entry.type}/{ids.new()}"
-        return [created[criterion.text]]
-    return [f"{entry.type}/{id or given or ids.new()}"]
+    else:
+        there = f"{entry.type}/{id}"
+    if entry.method == "POST":
+        done.existing[entry.number] = there
+    return [there]
+
+
+def _made(
+    entries: Sequence[Entry], identities: dict[int, list[str]], done: Resolution
+) -> frozenset[str]:
+    """Return what is created under an id of ours, so that its version is 1."""
+    return frozenset(
+        identities[entry.number][0]
+        for entry in entries
+        if entry.method == "POST" and entry.number not in done.existing
+    )
+
+
+async def _afterwards(
+    wanted: Wanted,
+    matches: dict[int | str, list[str]],
+    identities: dict[int, list[str]],
+    targets: Targets,
+    done: Resolution,
+) -> AsyncIterator[tuple[str, list[str]]]:
+    """Yield what each conditional reference matches once the entries are carried out.
+
+    https://hl7.org/fhir/R4/http.html#trules resolves them last.
+    """
+    outlook = Outlook(wanted.engine, targets)
+    for entry in wanted.entries:
+        if entry.number not in done.existing:
+            outlook.add(entry, identities[entry.number])
+    for text, found in matches.items():
+        if isinstance(text, str):
+            type = text.partition("?")[0]
+            yield text, await outlook.matches(wanted.criteria[text], type, found)
 
 
 def _given(entry: Entry) -> str:
@@ -252,7 +306,7 @@ def _change(
         return Change(access, entry.type, id, "DELETE", None, expect=entry.if_match)
     if entry.method == "PATCH":
         return _patch(engine, access, entry, id, targets)
-    body = engine.body(entry.type, targets.rewrite(entry.raw, entry.full_url))
+    body = engine.body(entry.type, targets.rewrite(entry.raw, entry.full_url), sent=False)
     if entry.method == "POST":
         return engine.change(access, body, id, "POST", where=entry.where)
     if not entry.id:

@@ -13,7 +13,7 @@ from fhir_server.interactions.answer import deleted, written
 from fhir_server.interactions.criteria import criterion
 from fhir_server.interactions.delete import deletion
 from fhir_server.interactions.fetch import fetch
-from fhir_server.interactions.resolution import Resolution, Wanted, located, resolve
+from fhir_server.interactions.resolution import Resolution, Wanted, located, referring, resolve
 from fhir_server.model import Deleted, Result
 from fhir_server.store.unit import Unit
 from kernel.errors import FhirError, Gone, NotFound, outcome
@@ -115,7 +115,10 @@ async def _criteria(
             raise located(error, entry, "request") from None
     for text in references.conditional(entry.raw for entry in entries):
         type = text.partition("?")[0]
-        criteria[text] = await criterion(engine, ctx, type, text, lock=False)
+        try:
+            criteria[text] = await criterion(engine, ctx, type, text, lock=False)
+        except FhirError as error:
+            raise referring(error, entries, text) from None
     return criteria
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kernel.events import Action
 
 Document = dict[str, Any]
-INDEX_GENERATION = 2
+INDEX_GENERATION = 3
 """Raise it when the extraction changes: documents of an older generation are indexed again."""
 SEARCH_FIELDS = ("s", "q", "p", "x", "e", "g")
 """Those of them that a document need not have."""
@@ -121,7 +121,7 @@ def index_fields(indexed: Indexed, updated: int, generation: int = INDEX_GENERAT
 
 def superseded(old: Document, when: int) -> Document:
     """Return the history document of a version that is current no more since `when`."""
-    kept = {name: old[name] for name in ("v", "u", "m", "o", "b", "k", "kx") if name in old}
+    kept = {name: old[name] for name in ("v", "u", "m", "n", "o", "b", "k", "kx") if name in old}
     return {"_id": history_key(old["_id"], old["v"]), "r": old["_id"], "z": when} | kept
 
 
@@ -134,4 +134,6 @@ def version(stored: Document) -> Version:
     """Return the version that a document of `resources` or `history` holds."""
     type, id, *_ = stored["_id"].split("/")
     # BSON has an Int64 of its own; what leaves the store is plain.
-    return Version(type, id, int(stored["v"]), int(stored["u"]), stored.get("b"), stored["m"])
+    return Version(
+        type, id, int(stored["v"]), int(stored["u"]), stored.get("b"), stored["m"], "n" in stored
+    )

@@ -33,7 +33,7 @@ Part = tuple["Sequence[str]", "Access"]
 Position = tuple[int, str]
 """When a version was made, and its `Type/id`."""
 
-PROJECTION: Final = {"b": 1, "v": 1, "u": 1, "m": 1}
+PROJECTION: Final = {"b": 1, "v": 1, "u": 1, "m": 1, "n": 1}
 TIME_LIMIT_MS: Final = 20_000
 LONGEST: Final = 16 << 20
 """Bytes of a page, but for its last version: what is behind is on the next one."""

@@ -52,6 +52,8 @@ def _content(
     if old is not None and "b" in old and _same(new, old):
         return Result(200, documents.version(old), changed=False), None
     created = old is None or "b" not in old
+    if created and old is not None:
+        new["n"] = True
     written = documents.Written(new, old, "create" if created else "update")
     return Result(201 if created else 200, documents.version(new)), written
 

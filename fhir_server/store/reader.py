@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 BATCH: Final = 256
-PROJECTION: Final = {"b": 1, "v": 1, "u": 1, "m": 1}
+PROJECTION: Final = {"b": 1, "v": 1, "u": 1, "m": 1, "n": 1}
 
 
 class Reader:

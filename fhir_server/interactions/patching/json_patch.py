@@ -60,8 +60,6 @@ def read(body: bytes) -> list[Operation]:
         raise BadStructure("A JSON Patch is an array of operations.")
     if len(steps) > MOST:
         raise TooLarge(f"The patch has {len(steps)} operations; {MOST} are accepted.")
-    if not steps:
-        raise BadStructure("The JSON Patch has no operation.")
     return [_operation(number, step) for number, step in enumerate(steps, 1)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import httpx
@@ -334,6 +335,7 @@ async def test_the_openapi_document_describes_fhir_too(client: httpx.AsyncClient
     assert document["openapi"] == "3.0.3"
     assert document["paths"]["/fhir/{type}/{id}"].keys() >= {"get", "put", "patch", "delete"}
     assert "/auth/token" in document["paths"]
+    assert '"null"' not in json.dumps(document), "OpenAPI 3.0 has no type `null`"
     docs = await client.get("/docs")
     assert "https://" not in docs.text
     assert (await client.get("/docs/assets/swagger-ui.css")).status_code == 200

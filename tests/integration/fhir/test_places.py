@@ -168,6 +168,30 @@ async def test_a_write_says_where_its_version_is(client: httpx.AsyncClient) -> N
     assert "is deleted" in _issue(deleted)["diagnostics"]
 
 
+@pytest.mark.parametrize("prefer", ["return=minimal", "return=representation"])
+async def test_who_writes_by_criteria_learns_which_resource_that_was(
+    client: httpx.AsyncClient, prefer: str
+) -> None:
+    await put(client, "Patient", "a", gender="other")
+    headers = JSON | {"prefer": prefer}
+
+    created = await client.post(
+        "/fhir/Patient", json=PATIENT, headers=headers | {"if-none-exist": "_id=a"}
+    )
+    updated = await client.put("/fhir/Patient?_id=a", json=PATIENT, headers=headers)
+
+    assert [answer.status_code for answer in (created, updated)] == [200, 200]
+    assert created.headers["location"] == "http://h/fhir/Patient/a/_history/1"
+    assert updated.headers["location"] == "http://h/fhir/Patient/a/_history/2"
+
+
+async def test_a_condition_without_criteria_is_refused(client: httpx.AsyncClient) -> None:
+    refused = await client.post("/fhir/Patient", json=PATIENT, headers=JSON | {"if-none-exist": ""})
+
+    assert refused.status_code == 400
+    assert "no search parameter" in diagnostics(refused)
+
+
 async def test_a_read_gives_the_part_that_is_asked_for(client: httpx.AsyncClient) -> None:
     await put(client, "Patient", "a", gender="other", birthDate="1990-01-02")
 

@@ -148,3 +148,18 @@ async def test_a_deleted_id_comes_back_as_the_next_version(
         await service.vread(ctx, "Patient", "a", 2)
     history = msgspec.json.decode((await service.history(ctx, "Patient", "a")).body)
     assert [e["request"]["method"] for e in history["entry"]] == ["PUT", "DELETE", "PUT"]
+
+
+async def test_a_history_tells_what_created_a_deleted_id_again(
+    service: FhirService, ctx: Context
+) -> None:
+    await service.update(ctx, "Patient", "a", PATIENT)
+    await service.delete(ctx, "Patient", "a")
+    await service.update(ctx, "Patient", "a", PATIENT)
+
+    first = msgspec.json.decode((await service.history(ctx, "Patient", "a")).body)
+    await service.update(ctx, "Patient", "a", PATIENT | {"active": False})
+    later = msgspec.json.decode((await service.type_history(ctx, "Patient")).body)
+
+    assert [e["response"]["status"] for e in first["entry"]] == ["201", "204", "201"]
+    assert [e["response"]["status"] for e in later["entry"]] == ["200", "201", "204", "201"]

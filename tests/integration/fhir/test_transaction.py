@@ -204,13 +204,44 @@ async def test_entries_of_a_batch_stand_for_themselves(service: FhirService, ctx
     assert answer["entry"][2]["response"]["outcome"]["issue"][0]["code"] == "not-found"
 
 
+async def test_an_entry_of_a_batch_that_makes_no_sense_is_refused_in_its_place(
+    service: FhirService, ctx: Context
+) -> None:
+    answer = await service.bundle(
+        ctx,
+        bundle(
+            entry("GET", "Nonsense/1"),
+            entry("TRACE", "Patient/a"),
+            entry("POST", "Patient"),
+            entry("PUT", "Patient/a", PATIENT | {"id": "a"}, ifMatch="1"),
+            entry("PUT", f"Patient/{'a' * 65}", PATIENT),
+            {"resource": PATIENT},
+            entry("POST", "Patient", PATIENT),
+            type="batch",
+        ),
+    )
+
+    answers = [e["response"] for e in answer["entry"]]
+    assert [a["status"] for a in answers] == [
+        "400",
+        "422",
+        "400",
+        "400",
+        "400",
+        "400",
+        "201 Created",
+    ]
+    named = [a["outcome"]["issue"][0]["expression"][0] for a in answers[:-1]]
+    assert all(name.startswith(f"Bundle.entry[{n}]") for n, name in enumerate(named)), named
+
+
 @pytest.mark.parametrize(
     ("body", "error", "text"),
     [
         (b"[]", BadStructure, "Expected `object`"),
         (b'{"resourceType":"Bundle"', BadStructure, "not JSON"),
         (bundle(type="document"), Invalid, "`transaction` or `batch`"),
-        (bundle({"resource": PATIENT}), BadStructure, "missing required field `request`"),
+        (bundle({"resource": PATIENT}), BadStructure, "needs a `request`"),
         (bundle(entry("TRACE", "Patient/a")), Unprocessable, "`TRACE` is not supported"),
         (bundle(entry("PATCH", "Patient/a")), Invalid, "PATCH needs a resource"),
         (bundle(entry("DELETE", "Patient")), Invalid, "DELETE in a Bundle goes to"),

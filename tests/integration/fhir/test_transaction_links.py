@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from fhir_server.model import Context
+from fhir_server.model import Context, Principal
 from fhir_server.service import FhirService
 from fhir_server.store.store import Store
-from kernel.errors import Invalid, MultipleMatches, PreconditionFailed
+from kernel.errors import FhirError, Invalid, MultipleMatches, PreconditionFailed
 from tests.integration.fhir.bundles import OBSERVATION, PATIENT, bundle, entry, json_patch, stored
 
 URN = "urn:uuid:11111111-1111-4111-8111-111111111111"
@@ -114,17 +115,116 @@ async def test_a_patch_may_use_a_placeholder(service: FhirService, ctx: Context)
     assert (await there(service, ctx, answers[0]))["subject"]["reference"] == f"Patient/{id}"
 
 
-async def test_a_conditional_reference_does_not_see_what_the_bundle_makes(
+CRITERIA = "Patient?identifier=urn:oid:1.2|7"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        entry("POST", "Patient", PATIENT),
+        entry("POST", "Patient", PATIENT, ifNoneExist="identifier=7"),
+        entry("PUT", "Patient/a", PATIENT | {"id": "a"}),
+        entry("PUT", "Patient?identifier=7", PATIENT),
+    ],
+)
+async def test_a_conditional_reference_is_resolved_last(
+    service: FhirService, ctx: Context, made: Any
+) -> None:
+    for _ in range(2):  # the second time there is one to be replaced
+        observation, patient = await run(
+            service, ctx, entry("POST", "Observation", about(CRITERIA)), made
+        )
+        if made["request"]["method"] == "POST":
+            made = made | {"request": made["request"] | {"ifNoneExist": "identifier=7"}}
+
+        to = (await there(service, ctx, observation))["subject"]["reference"]
+        assert to == patient["response"]["location"].rpartition("/_history")[0]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        (entry("DELETE", "Patient/a"),),
+        (entry("PUT", "Patient/a", {"resourceType": "Patient", "id": "a"}),),
+        (entry("DELETE", "Patient?identifier=7"),),
+    ],
+)
+async def test_a_conditional_reference_does_not_see_what_the_bundle_takes_away(
+    service: FhirService, ctx: Context, store: Store, entries: Any
+) -> None:
+    await service.update(ctx, "Patient", "a", PATIENT | {"id": "a"})
+
+    with pytest.raises(PreconditionFailed, match="No resource matches the reference"):
+        await run(service, ctx, *entries, entry("POST", "Observation", about(CRITERIA)))
+
+    assert await store.collections.resources.count_documents({"v": 1}) == 1
+
+
+async def test_a_conditional_reference_to_two_that_the_bundle_makes_is_refused(
     service: FhirService, ctx: Context, store: Store
 ) -> None:
-    with pytest.raises(PreconditionFailed, match="No resource matches the reference"):
+    with pytest.raises(MultipleMatches, match="2 resources match the reference"):
         await run(
             service,
             ctx,
             entry("POST", "Patient", PATIENT),
-            entry("POST", "Observation", about("Patient?identifier=urn:oid:1.2|7")),
+            entry("POST", "Patient", PATIENT),
+            entry("POST", "Observation", about(CRITERIA)),
         )
 
+    assert await store.collections.resources.count_documents({}) == 0
+
+
+async def test_a_conditional_reference_may_depend_on_a_placeholder(
+    service: FhirService, ctx: Context
+) -> None:
+    report = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "x"}}
+    await service.update(ctx, "Patient", "a", PATIENT | {"id": "a"})
+
+    made = await run(
+        service,
+        ctx,
+        entry("PUT", "Patient/a", PATIENT | {"id": "a", "active": True}, URN),
+        entry("POST", "Observation", about(URN)),
+        entry(
+            "POST",
+            "DiagnosticReport",
+            report | {"result": [{"reference": "Observation?subject=Patient/a"}]},
+        ),
+    )
+
+    to = (await there(service, ctx, made[2]))["result"][0]["reference"]
+    assert to == made[1]["response"]["location"].rpartition("/_history")[0]
+
+
+async def test_what_a_caller_may_not_search_is_no_target_of_criteria(
+    service: FhirService, ctx: Context
+) -> None:
+    scopes = ("patient/Patient.s", "system/Patient.c", "system/Observation.c")
+    bound = replace(ctx, principal=Principal("app", scopes, "a"))
+
+    with pytest.raises(PreconditionFailed, match="No resource matches the reference"):
+        await run(
+            service,
+            bound,
+            entry("POST", "Patient", PATIENT),
+            entry("POST", "Observation", about(CRITERIA)),
+        )
+
+
+@pytest.mark.parametrize("others", [("PUT", "PUT"), ("PUT", "POST"), ("POST", "PUT")])
+async def test_two_entries_that_would_both_make_what_their_condition_misses_are_refused(
+    service: FhirService, ctx: Context, store: Store, others: tuple[str, str]
+) -> None:
+    made = {
+        "PUT": entry("PUT", "Patient?identifier=urn:oid:1.2|7", PATIENT),
+        "POST": entry("POST", "Patient", PATIENT, ifNoneExist="identifier=urn:oid:1.2|7"),
+    }
+
+    with pytest.raises(Invalid, match="both write") as refused:
+        await run(service, ctx, *(made[method] for method in others))
+
+    assert refused.value.issues[0].expression == ("Bundle.entry[0]", "Bundle.entry[1]")
     assert await store.collections.resources.count_documents({}) == 0
 
 
@@ -134,8 +234,34 @@ async def test_a_conditional_reference_to_several_is_refused(
     for _ in range(2):
         await service.create(ctx, "Patient", PATIENT)
 
-    with pytest.raises(MultipleMatches, match="2 resources match the reference"):
-        await run(service, ctx, entry("POST", "Observation", about("Patient?identifier=7")))
+    with pytest.raises(MultipleMatches, match="3 resources match the reference") as refused:
+        await run(
+            service,
+            ctx,
+            entry("POST", "Patient", PATIENT),
+            entry("POST", "Observation", about("Patient?identifier=7")),
+        )
+
+    assert refused.value.issues[0].expression == ("Bundle.entry[1].resource",)
+
+
+@pytest.mark.parametrize(
+    ("reference", "status"),
+    [("Patient?nonsense=7", 400), ("Nonsense?a=7", 404), ("Patient?identifier=none", 412)],
+)
+async def test_a_conditional_reference_that_is_refused_names_its_entry(
+    service: FhirService, ctx: Context, reference: str, status: int
+) -> None:
+    with pytest.raises(FhirError) as refused:
+        await run(
+            service,
+            ctx,
+            entry("POST", "Patient", PATIENT),
+            entry("POST", "Observation", about(reference)),
+        )
+
+    assert refused.value.status == status
+    assert refused.value.issues[0].expression[0].startswith("Bundle.entry[1].resource")
 
 
 async def test_two_entries_of_one_full_url_are_refused(service: FhirService, ctx: Context) -> None:
@@ -164,3 +290,31 @@ async def test_an_absolute_reference_to_an_updated_entry_becomes_local(
     )
 
     assert (await there(service, ctx, observation))["subject"]["reference"] == "Patient/a"
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    [
+        "identifier=7&active=true",
+        "identifier=urn:oid:1.2|7,urn:oid:1.2|8",
+        "identifier=7&birthdate=ge1990",
+        "family=Sm",
+        "birthdate=1990-01-02&gender:not=male",
+        "active:missing=false",
+    ],
+)
+async def test_criteria_of_any_kind_find_what_the_bundle_makes(
+    service: FhirService, ctx: Context, criteria: str
+) -> None:
+    meant = PATIENT | {"active": True, "birthDate": "1990-01-02", "name": [{"family": "Smith"}]}
+
+    made = await run(
+        service,
+        ctx,
+        entry("POST", "Patient", meant),
+        entry("POST", "Patient", {"resourceType": "Patient", "gender": "male"}),
+        entry("POST", "Observation", about(f"Patient?{criteria}")),
+    )
+
+    to = (await there(service, ctx, made[2]))["subject"]["reference"]
+    assert to == made[0]["response"]["location"].rpartition("/_history")[0]

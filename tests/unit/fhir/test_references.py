@@ -54,10 +54,6 @@ def test_a_reference_is_replaced(body: str, rewritten: str) -> None:
             ("extension", 0, "valueUri"),
         ),
         (
-            {"resourceType": "Patient", "extension": [{"url": "http://e", "valueUuid": URN}]},
-            ("extension", 0, "valueUuid"),
-        ),
-        (
             {"resourceType": "Patient", "_gender": {"extension": [{"url": "e", "valueUrl": URN}]}},
             ("_gender", "extension", 0, "valueUrl"),
         ),
@@ -82,7 +78,7 @@ def test_a_reference_is_replaced(body: str, rewritten: str) -> None:
         ),
     ],
 )
-def test_a_link_in_any_element_of_type_uri_url_oid_or_uuid_is_replaced(
+def test_a_link_in_any_element_of_type_uri_or_url_is_replaced(
     resource: dict[str, Any], path: tuple[str | int, ...]
 ) -> None:
     body = json.dumps(resource | {"active": True}).encode()
@@ -96,6 +92,17 @@ def test_a_link_in_any_element_of_type_uri_url_oid_or_uuid_is_replaced(
 
 
 @pytest.mark.parametrize(
+    "sent", [f"{URN}/_history/4", f"{POSTED}/_history/7", "Patient/x/_history/2"]
+)
+def test_a_reference_to_a_version_of_what_is_created_is_to_its_first(sent: str) -> None:
+    targets = Targets({URN: "Patient/1", POSTED: "Patient/1"}, frozenset({"Patient/1"}))
+
+    found = targets.rewrite(f'{{"reference":"{sent}"}}'.encode(), "http://h/fhir/Observation/1")
+
+    assert found == b'{"reference":"Patient/1/_history/1"}'
+
+
+@pytest.mark.parametrize(
     "resource",
     [
         {"resourceType": "Patient", "identifier": [{"system": "urn:ietf:rfc:3986", "value": URN}]},
@@ -104,6 +111,8 @@ def test_a_link_in_any_element_of_type_uri_url_oid_or_uuid_is_replaced(
         {"resourceType": "Patient", "meta": {"profile": [URN]}},
         {"resourceType": "Patient", "extension": [{"url": URN, "valueString": URN}]},
         {"resourceType": "CarePlan", "instantiatesCanonical": [URN]},
+        {"resourceType": "Patient", "extension": [{"url": "http://e", "valueUuid": URN}]},
+        {"resourceType": "Patient", "extension": [{"url": "http://e", "valueOid": OID}]},
         {"resourceType": "Observation", "valueString": URN, "code": {"text": URN}},
         {"resourceType": "Observation", "code": {"coding": [{"system": URN, "display": URN}]}},
         {"resourceType": "ValueSet", "url": URN},
