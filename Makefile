@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test check fix docs bench clients clean
+.PHONY: serve test check fix docs bench clients oracle clean
 
 serve: $(VENV)/.installed
 	@exec $(BIN)/medflow serve
@@ -32,10 +32,15 @@ bench: $(VENV)/.dev
 	@$(PYTHON) -m venv build/peer && build/peer/bin/pip install --quiet --disable-pip-version-check -r tests/perf/requirements.txt \
 	  || echo "The peer could not be installed; MedFlow is measured beside the bare driver only."
 	@$(BIN)/python -m tests.perf $(if $(QUICK),--quick)
+	@$(BIN)/python -m tests.perf.validation $(if $(QUICK),--quick)
 
 # Foreign clients for the tests: DCMTK, a browser, fhir-kit-client. Never fails; without them their tests are skipped.
 clients:
 	@sh tools/install_clients.sh
+
+# The validator of HL7 (Java 17, 113 MB): the judge beside ours in tests/conformance, skipped without it.
+oracle:
+	@sh tools/install_clients.sh oracle
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -7,26 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from fhir_server import jsonio
+from fhir_server.admission import Admission
 from fhir_server.search.extract import index
 from fhir_server.smart.scopes import access
 from fhir_server.store.document import Change
 from fhir_server.tables import RESOURCE_TYPES
-from fhir_server.validation import validate
 from kernel import ids
-from kernel.errors import BadStructure, BadValue, NotFound
+from kernel.errors import BadStructure, BadValue, NotFound, TooLarge
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from fhir_server.model import Access, Context, Resource
+    from fhir_server.packages.catalogue import Catalogue
     from fhir_server.search.parameters import Known
     from fhir_server.smart.scopes import Permission
     from fhir_server.store.store import Store
     from kernel.settings import Fhir
+
+
+LONGEST: Final = 16 << 20
+"""Bytes of a resource that MongoDB can keep; a longer one is refused before it is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +51,26 @@ class Engine:
     store: Store
     settings: Fhir
     zone: ZoneInfo
+    admission: Admission
 
     @classmethod
     def of(cls, store: Store, settings: Fhir) -> Engine:
-        return cls(store, settings, ZoneInfo(settings.time_zone))
+        return cls(store, settings, ZoneInfo(settings.time_zone), Admission.of(settings))
 
     @property
     def known(self) -> Known:
         """The search parameters that there are: those of R4, and those made over REST."""
         return self.store.customs.known
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """The definitions of loaded packages, and of those that come with the server."""
+        return self.store.packages.catalogue
+
     async def fresh(self) -> None:
-        """Learn what has changed about search parameters; before anything that indexes or asks."""
+        """Learn what has changed about search parameters and packages; before any use of them."""
         await self.store.customs.fresh()
+        await self.store.packages.fresh()
 
     def authorise(self, ctx: Context, type: str, permission: Permission) -> Access:
         """Return the caller's Access for an interaction.
@@ -71,15 +83,21 @@ class Engine:
             raise NotFound(f"`{type}` is not a resource type of FHIR R4.", code="not-supported")
         return access(ctx.principal, type, permission)
 
-    def body(self, type: str, given: bytes | Resource) -> Body:
+    def body(self, type: str, given: bytes | Resource, *, sent: bool = True) -> Body:
         """Decode and validate what a caller sent.
+
+        What is not `sent` was made here, by a patch or from an entry of a Bundle: its faults have
+        no lines that the caller could look up.
 
         Raises:
             Invalid: not JSON, not valid R4, or of another type than expected.
+            TooLarge: it could not be stored.
         """
         raw = jsonio.encode(given) if isinstance(given, Mapping) else given
+        if len(raw) > LONGEST:
+            _refuse_length(raw)
         resource = jsonio.decode(raw)
-        self.check(type, resource)
+        self.check(type, resource, raw if sent and raw is given else b"")
         id = resource.get("id", "")
         return Body(type, id if isinstance(id, str) else "", raw, resource)
 
@@ -90,11 +108,11 @@ class Engine:
         id: str,
         method: Literal["POST", "PUT"],
         expect: tuple[int, ...] = (),
+        where: str = "",
     ) -> Change:
-        """Index a body that is to become `type/id`."""
+        """Index a body that is to become `type/id`; `where` is what a refusal names."""
         customs = self.store.customs
         indexed = index(body.resource | {"id": id}, self.zone, customs.of(body.type))
-        hash = jsonio.content_hash(body.raw)
         fresh = method == "POST"
         return Change(
             access,
@@ -103,14 +121,16 @@ class Engine:
             method,
             body.raw,
             indexed,
-            hash,
             expect,
             fresh,
+            where=where,
             generation=customs.generation(body.type),
         )
 
-    def check(self, type: str, resource: dict[str, Any]) -> None:
+    def check(self, type: str, resource: dict[str, Any], body: bytes = b"") -> None:
         """Refuse a resource of another type, and whatever validation finds.
+
+        `body` are the bytes that it was decoded from, for the lines of faults.
 
         Raises:
             Invalid: all faults found.
@@ -121,8 +141,16 @@ class Engine:
             raise BadStructure(
                 f"`resourceType` {said}, but `{type}` is expected here.", "resourceType"
             )
-        if self.settings.validation != "off":
-            validate(resource, type)
+        self.admission.check(resource, type, self.catalogue, body)
+
+
+def _refuse_length(raw: bytes) -> None:
+    """Refuse a resource that is too long even without the spaces between its members."""
+    if len(jsonio.minified(raw)) > LONGEST:
+        raise TooLarge(
+            f"The resource has {len(raw)} bytes; {LONGEST} can be stored. Keep what is large in"
+            " Binary resources or as images, and refer to it."
+        )
 
 
 def check_id(id: str) -> str:

@@ -28,6 +28,10 @@ _ONE_BRACE: Final = bytes.maketrans(b"[]", b"{}")
 _NO_SKELETON: Final = bytes(byte for byte in range(256) if byte not in b'{}[]"')
 _SERVER_META: Final = ("versionId", "lastUpdated", "_versionId", "_lastUpdated")
 _AT: Final = re.compile(r"^(?:JSON is malformed: )?(.*?)(?: \(byte (\d+)\))?$", re.DOTALL)
+_HALF: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 _ROOT: Final = " - at `$"
 
 
@@ -136,6 +140,18 @@ def _caller_meta(raw: msgspec.Raw | None) -> dict[str, Any]:
     return meta
 
 
+def minified(body: bytes) -> bytes:
+    """Return a JSON text without the spaces between its members; numbers stay as they are.
+
+    Raises:
+        BadStructure: it is no JSON.
+    """
+    try:
+        return msgspec.json.format(body, indent=-1)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise _malformed(body, str(error)) from None
+
+
 def _minified(body: bytes) -> bytes:
     """Look where spaces would be, after the first colon: a serialiser is consistent."""
     colon = body.find(b":")
@@ -186,6 +202,13 @@ def _refuse_duplicates(body: bytes) -> None:
 
 
 def _malformed(body: bytes, text: str) -> BadStructure:
+    half = _HALF.search(body) if "surrogate" in text or "truncated" in text else None
+    if half:
+        line, column = _position(body, half.start())
+        return BadStructure(
+            f"The JSON has half of a surrogate pair, `{half[0].decode()}`, at line {line}, column"
+            f" {column}: no text has that. Send both halves, or neither."
+        )
     found = _AT.match(text.partition(_ROOT)[0])
     what, byte = found.groups() if found else (text, None)
     if byte is None:

@@ -29,8 +29,10 @@ from fhir_server.interactions import transaction as transactions
 from fhir_server.interactions import update as updates
 from fhir_server.interactions import vread as vreads
 from fhir_server.interactions.asynchronous import Desk
+from fhir_server.interactions.packages import Packaging
 from fhir_server.operations.operation import Call, operations
 from fhir_server.smart.scopes import require_administrator
+from fhir_server.validation.position import lines
 from kernel.errors import Forbidden, Invalid, MethodNotAllowed, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class FhirService:
         self._engine = Engine.of(store, settings)
         self._messages = store.messages
         self._desk = Desk(store.jobs, settings)
+        self.packages = Packaging(self._engine)
 
     async def read(
         self, ctx: Context, type: str, id: str, parameters: Sequence[tuple[str, str]] = ()
@@ -253,7 +256,8 @@ class FhirService:
             return await batches.batch(self._engine, ctx, parts, self._aside(safe=False))
         # An operation that changes something would not be undone with the rest.
         aside = self._aside(safe=True)
-        return await transactions.transaction(self._engine, ctx, parts, aside, message)
+        with lines(body):
+            return await transactions.transaction(self._engine, ctx, parts, aside, message)
 
     def _aside(self, *, safe: bool) -> fetches.Aside:
         """Return what answers those entries of a Bundle that are no interactions with resources."""

@@ -1,4 +1,4 @@
-"""The compiled facts of R4: resource types, elements, primitive formats, required value sets.
+"""The compiled facts of R4: resource types, elements, primitive formats, required value sets, invariants.
 
 https://hl7.org/fhir/R4/elementdefinition.html
 
@@ -55,9 +55,24 @@ class ValueSet:
     codes: dict[str, None]
 
 
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """One rule across elements whose breach is an error; `human` is the sentence of R4."""
+
+    key: str
+    expression: str
+    human: str
+
+
 def _index(name: str) -> dict[str, msgspec.Raw]:
     content = files("profiles").joinpath("r4", name).read_bytes()
     return msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+
+
+class _Rule(msgspec.Struct):
+    expression: str
+    human: str
+    paths: list[str]
 
 
 _TYPES: Final = _index("elements.json")
@@ -87,6 +102,11 @@ def exists(name: str) -> bool:
     return name in _TYPES
 
 
+def names() -> tuple[str, ...]:
+    """Return the names of all types, backbone elements included."""
+    return tuple(_TYPES)
+
+
 @cache
 def value_set(url: str) -> ValueSet | None:
     """Return the codes of a required binding, or None if R4 itself cannot enumerate them."""
@@ -98,6 +118,27 @@ def value_set(url: str) -> ValueSet | None:
         {system: frozenset(codes) for system, codes in systems.items()},
         dict.fromkeys(chain.from_iterable(systems.values())),
     )
+
+
+@cache
+def invariants(path: str) -> tuple[Invariant, ...]:
+    """Return the invariants of a type or of an element, such as `Patient.contact`.
+
+    Those of Element and DomainResource, which everything inherits, are found under these names.
+    """
+    return _invariants().get(path, ())
+
+
+@cache
+def _invariants() -> dict[str, tuple[Invariant, ...]]:
+    content = files("profiles").joinpath("r4", "invariants.json").read_bytes()
+    found: dict[str, tuple[Invariant, ...]] = {}
+    for key, rules in msgspec.json.decode(content, type=dict[str, list[_Rule]]).items():
+        for rule in rules:
+            for path in rule.paths:
+                made = Invariant(key, rule.expression, rule.human)
+                found[path] = (*found.get(path, ()), made)
+    return found
 
 
 @cache

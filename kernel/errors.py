@@ -26,7 +26,7 @@ HL7 table 0357 is in HL7 v2.5.1 §2.16.5 (ERR-3); DIMSE statuses are those of DI
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
@@ -35,12 +35,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One fault: `code` of http://hl7.org/fhir/issue-type, a sentence, and FHIRPaths."""
+    """One fault: `code` of http://hl7.org/fhir/issue-type, a sentence, and FHIRPaths.
+
+    `pointer` is a JSON pointer into the caller's body, `line` and `column` count from 1 in it; ""
+    and 0 where there is none to point into.
+    """
 
     code: str
     diagnostics: str
     expression: tuple[str, ...] = ()
     severity: str = "error"
+    pointer: str = ""
+    line: int = 0
+    column: int = 0
 
 
 class FhirError(Exception):
@@ -160,12 +167,13 @@ class Unavailable(FhirError):
     status, code, dimse = 503, "transient", 0xA700
 
 
-def outcome(error: FhirError) -> dict[str, object]:
-    """Return the error as an OperationOutcome.
+def outcome(error: FhirError, *, lines: bool = True) -> dict[str, object]:
+    """Return the error as an OperationOutcome; without `lines` where they mean nothing.
 
     https://hl7.org/fhir/R4/operationoutcome.html
     """
-    return {"resourceType": "OperationOutcome", "issue": [_issue(issue) for issue in error.issues]}
+    issues = error.issues if lines else [replace(issue, line=0) for issue in error.issues]
+    return {"resourceType": "OperationOutcome", "issue": [_issue(issue) for issue in issues]}
 
 
 def _issue(issue: Issue) -> dict[str, object]:
@@ -174,9 +182,25 @@ def _issue(issue: Issue) -> dict[str, object]:
         "code": issue.code,
         "diagnostics": issue.diagnostics,
     }
+    if issue.line:
+        rendered["extension"] = [
+            {"url": f"{ISSUE}-line", "valueInteger": issue.line},
+            {"url": f"{ISSUE}-col", "valueInteger": issue.column},
+        ]
+    if location := _location(issue):
+        rendered["location"] = location
     if issue.expression:
         rendered["expression"] = list(issue.expression)
     return rendered
+
+
+def _location(issue: Issue) -> list[str]:
+    line = f"line {issue.line}, column {issue.column}" if issue.line else ""
+    return [text for text in (issue.pointer, line) if text]
+
+
+ISSUE: Final = "http://hl7.org/fhir/StructureDefinition/operationoutcome-issue"
+"""What the extensions that place an issue have in common."""
 
 
 INTERNAL: Final = "An unexpected error occurred. It was logged under the id in `X-Request-Id`."

@@ -9,7 +9,7 @@ import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 PREFIX = "MEDFLOW_"
+Level = Literal["off", "structure", "strict", "profiles-declared", "profiles-required"]
+"""How far writes are checked."""
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -134,8 +136,12 @@ class Auth(Group):
 class Fhir(Group):
     """The FHIR engine."""
 
-    validation: Literal["off", "structure"] = Field(
-        default="structure", description="What each write is checked for."
+    validation: Level = Field(
+        default="structure", description="What each write is checked for; each includes the former."
+    )
+    validation_by_type: str = Field(
+        default="",
+        description="Other levels for some types, comma separated: `Observation=strict,Basic=off`.",
     )
     default_count: int = Field(default=20, gt=0, description="Matches on a search page.")
     max_count: int = Field(default=1000, gt=0, description="Most matches on a search page.")
@@ -169,6 +175,10 @@ class Fhir(Group):
         default=24, gt=0, description="Hours that an answer given later is kept."
     )
     event_days: int = Field(default=30, gt=0, description="Days that change events are kept.")
+    package_registry: str = Field(
+        default="",
+        description="Base URL of the registry that FHIR packages are fetched from; empty: none.",
+    )
 
 
 class Log(Group):
@@ -231,6 +241,26 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+def levels_by_type(given: str) -> dict[str, Level]:
+    """Return the levels of single resource types: `Observation=strict,Basic=off`.
+
+    Raises:
+        ValueError: an entry has another form, or a level that does not exist.
+    """
+    found: dict[str, Level] = {}
+    for entry in filter(None, (part.strip() for part in given.split(","))):
+        type, _, named = (part.strip() for part in entry.partition("="))
+        level = next((known for known in get_args(Level) if known == named), None)
+        if level is None or not type or type in found:
+            listed = ", ".join(f"`{known}`" for known in get_args(Level))
+            raise ValueError(
+                f"`{PREFIX}FHIR__VALIDATION_BY_TYPE`: `{entry[:60]}` is not `Type=level` with one of"
+                f" {listed}, once for each type."
+            )
+        found[type] = level
+    return found
+
+
 def names() -> dict[str, tuple[str, FieldInfo]]:
     """Return every variable name with its group's docstring and its field."""
     return {name: (group, field) for name, group, field in _walk(Settings, PREFIX, "")}
@@ -282,6 +312,7 @@ def _faults(error: ValidationError) -> str:
 
 
 def _check(settings: Settings) -> None:
+    levels_by_type(settings.fhir.validation_by_type)
     if settings.auth.mode in {"brokered", "delegated"}:
         raise ValueError(
             f"`MEDFLOW_AUTH__MODE`: `{settings.auth.mode}` is not available yet; use `builtin`."

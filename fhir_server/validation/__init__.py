@@ -1,8 +1,9 @@
-"""Validation of resources, at the level `structure`: shape, formats, cardinality, required codes.
+"""Validation of resources against R4 itself, as far as a level asks.
 
 https://hl7.org/fhir/R4/validation.html
 
-Invariants and profiles are further levels: each will be one more walker beside `explain`.
+`structure` is shape, formats, cardinality, required codes, and the invariants that are met most;
+`strict` adds all others. Profiles are judged in `fhir_server.conformance`.
 """
 
 from __future__ import annotations
@@ -10,24 +11,41 @@ from __future__ import annotations
 from typing import Any
 
 from fhir_server.tables import RESOURCE_TYPES
+from fhir_server.validation import invariants
 from fhir_server.validation.checks import check
-from fhir_server.validation.explain import explain, unknown_type
+from fhir_server.validation.explain import MOST, explain
+from fhir_server.validation.position import placed
+from fhir_server.validation.sentences import unknown_type
 from kernel.errors import Invalid, Issue
 
-__all__ = ["validate"]
+__all__ = ["faults", "validate"]
 
 
-def validate(resource: dict[str, Any], type: str | None = None) -> None:
+def validate(
+    resource: dict[str, Any], type: str | None = None, *, strict: bool = False, body: bytes = b""
+) -> None:
     """Check one resource; `type` is what it must be, if that is known.
 
+    `strict` asks for all invariants. `body` are the bytes that the resource was decoded from: the
+    faults then have their lines.
+
     Raises:
-        Invalid: with every fault, each with its FHIRPath.
+        Invalid: with every fault, each with its FHIRPath and JSON pointer.
     """
+    issues = faults(resource, type, strict=strict)
+    if issues:
+        raise Invalid(issues[0].diagnostics, issues=placed(issues, body) if body else issues)
+
+
+def faults(
+    resource: dict[str, Any], type: str | None = None, *, strict: bool = False
+) -> list[Issue]:
+    """Return every fault of a resource, the first hundred of them; empty if it is valid."""
     wanted = type or resource.get("resourceType")
     if wanted.__class__ is not str or wanted not in RESOURCE_TYPES:
         sentence = unknown_type(wanted)
-        raise Invalid(sentence, issues=[Issue("structure", sentence, ("resourceType",))])
-    if check(wanted)(resource):
-        return
-    if issues := explain(resource, wanted):
-        raise Invalid(issues[0].diagnostics, issues=issues)
+        return [Issue("structure", sentence, ("resourceType",), pointer="/resourceType")]
+    found = [] if check(wanted)(resource) else explain(resource, wanted)
+    if not strict or len(found) >= MOST:
+        return found
+    return [*found, *invariants.faults(resource, wanted, found)][:MOST]

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from fhir_server import tables
+from fhir_server.fhirpath.xhtml import is_narrative
 
 Check = Callable[[Any], bool]
 """Returns whether a JSON value is acceptable."""
@@ -21,7 +22,7 @@ Check = Callable[[Any], bool]
 LONGEST: Final = 1_048_576  # characters, https://hl7.org/fhir/R4/datatypes.html#string
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_SPACE: Final = re.compile(r"\s")
+_SPACE_OR_CONTROL: Final = re.compile(r"[\s\x00-\x1f]")
 _CODE: Final = re.compile(tables.get("code").regex)
 _ZONE: Final = r"(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)"
 _CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
@@ -29,7 +30,6 @@ _DAY: Final = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
 _DATE: Final = re.compile(rf"{_DAY}|[0-9]{{4}}(?:-(?:0[1-9]|1[0-2]))?")
 _DATE_TIME: Final = re.compile(rf"{_DAY}(?:T{_CLOCK}{_ZONE})?|[0-9]{{4}}(?:-(?:0[1-9]|1[0-2]))?")
 _INSTANT: Final = re.compile(rf"{_DAY}T{_CLOCK}{_ZONE}")
-_DIV: Final = re.compile(r"\s*<(?:\w+:)?div[\s/>]")
 
 
 def _is_boolean(value: Any) -> bool:
@@ -49,7 +49,7 @@ def _is_uri(value: Any) -> bool:
     return (
         type(value) is str
         and value != ""
-        and (value.isprintable() or _SPACE.search(value) is None)
+        and (value.isprintable() or _SPACE_OR_CONTROL.search(value) is None)
         and " " not in value
     )
 
@@ -57,7 +57,9 @@ def _is_uri(value: Any) -> bool:
 def _is_code(value: Any) -> bool:
     if type(value) is not str or not value:
         return False
-    return (" " not in value and value.isprintable()) or _CODE.fullmatch(value) is not None
+    if " " not in value and value.isprintable():
+        return True
+    return _CODE.fullmatch(value) is not None and _CONTROL.search(value) is None
 
 
 def _is_decimal(value: Any) -> bool:
@@ -110,7 +112,7 @@ def _is_base64(value: Any) -> bool:
 
 
 def _is_xhtml(value: Any) -> bool:
-    return type(value) is str and _DIV.match(value) is not None
+    return type(value) is str and is_narrative(value)
 
 
 def _matching(type_name: str) -> Check:
@@ -166,6 +168,6 @@ EXPECTED: Final[dict[str, str]] = {
     "uri": "a URI without spaces",
     "url": "a URL without spaces",
     "uuid": "a string such as `urn:uuid:` and a UUID in lower case",
-    "xhtml": "a string with one XHTML `<div>`",
+    "xhtml": "one `<div>` of XHTML, as https://hl7.org/fhir/R4/narrative.html allows it",
 }
 """What each primitive type asks for, in words."""

@@ -37,7 +37,7 @@ def targets(element: Element) -> frozenset[str]:
 def allowed(value: Any, types: frozenset[str]) -> bool:
     """Return whether a well-formed Reference may point to where it does."""
     reference = value.get("reference")
-    if reference is None:
+    if reference is None or reference[0] == "#":
         return True
     head = reference.partition("/")[0]
     if head in types or ":" in head:

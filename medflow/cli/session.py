@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from fhir_server.admission import Admission
 from fhir_server.model import EVERYTHING, Context, Origin, Principal
 from kernel import log
 from kernel.errors import FhirError
@@ -35,6 +36,7 @@ def settings() -> Settings:
     """Return the settings, with logging set up as they say; leave with a sentence if they cannot."""
     try:
         found = load()
+        Admission.of(found.fhir)  # only the engine knows which resource types there are
     except ValueError as error:
         fail(str(error))
     log.configure(found.log.level, console=found.log.console)

@@ -56,3 +56,16 @@ def test_the_tree_in_the_docstring_is_what_the_classes_say() -> None:
 @pytest.mark.parametrize("error", ALL, ids=lambda error: error.__name__)
 def test_every_error_says_what_it_means(error: type[FhirError]) -> None:
     assert (error.__doc__ or "").rstrip().endswith(".")
+
+
+def test_an_issue_with_a_place_in_the_body_says_where() -> None:
+    issue = Issue("value", "No.", ("Patient.active",), pointer="/active", line=2, column=9)
+    error = errors.Invalid("No.", issues=[issue])
+
+    (told,) = outcome(error)["issue"]  # type: ignore[misc]  # plain JSON
+    (batch,) = outcome(error, lines=False)["issue"]  # type: ignore[misc]  # plain JSON
+
+    assert told["location"] == ["/active", "line 2, column 9"]
+    assert [extension["valueInteger"] for extension in told["extension"]] == [2, 9]
+    assert batch["location"] == ["/active"]
+    assert "extension" not in batch

@@ -35,7 +35,7 @@ PATIENT: dict[str, Any] = {
     "multipleBirthInteger": 2,
     "contact": [{"relationship": [{"text": "mother"}], "name": {"family": "T"}}],
     "managingOrganization": {"reference": "#o"},
-    "generalPractitioner": [{"reference": "Practitioner/d1"}],
+    "generalPractitioner": [{"reference": "Practitioner/d1"}, {"reference": "#o"}],
 }
 OBSERVATION: dict[str, Any] = {
     "resourceType": "Observation",
@@ -43,7 +43,7 @@ OBSERVATION: dict[str, Any] = {
     "code": {"coding": [{"system": "http://loinc.org", "code": "8302-2"}]},
     "subject": {"reference": "Patient/p1"},
     "effectiveDateTime": "2024-01-01T10:00:00+01:00",
-    "valueQuantity": {"value": 1.5, "unit": "cm", "code": "cm"},
+    "valueQuantity": {"value": 1.5, "system": "http://unitsofmeasure.org", "code": "cm"},
     "component": [
         {"code": {"text": "a"}, "valueInteger": 1},
         {"code": {"text": "b"}, "valueString": "x", "referenceRange": [{"text": "r"}]},
@@ -147,12 +147,12 @@ CASES: list[tuple[str, str, Any, str, str]] = [
     ("Patient", "gender", "f", "code-invalid", "Patient.gender"),
     ("Patient", "id", "a_b", "value", "Patient.id"),
     ("Patient", "deceasedDateTime", "2024", "structure", "Patient.deceased"),
-    ("Patient", "_deceasedDateTime", {"id": "x"}, "structure", "Patient.deceased"),
+    ("Patient", "_deceasedDateTime", {"extension": [EXTENSION]}, "structure", "Patient.deceased"),
     ("Patient", "multipleBirthInteger", 1.5, "value", "Patient.multipleBirth"),
     ("Patient", "extension/0/url", DROP, "required", "Patient.extension[0].url"),
     ("Patient", "extension/0/_url", {"id": "x"}, "structure", "Patient.extension[0]._url"),
     ("Patient", "extension/0/valueCode", "a", "structure", "Patient.extension[0].value"),
-    ("Patient", "text/div", "<p>x</p>", "value", "Patient.text.div"),
+    ("Patient", "text/div", "<p>x</p>", "invariant", "Patient.text.div"),
     ("Patient", "text/div", DROP, "required", "Patient.text.div"),
     (
         "Patient",
@@ -300,6 +300,7 @@ def test_a_fault_is_a_sentence_with_value_and_expectation(
                 "structure",
                 "`resourceType` is missing: every resource says what it is.",
                 ("resourceType",),
+                pointer="/resourceType",
             ),
         ),
         (
@@ -309,6 +310,7 @@ def test_a_fault_is_a_sentence_with_value_and_expectation(
                 "structure",
                 "`Pateint` is not a resource type of R4. Did you mean `Patient`?",
                 ("resourceType",),
+                pointer="/resourceType",
             ),
         ),
         (
@@ -318,6 +320,7 @@ def test_a_fault_is_a_sentence_with_value_and_expectation(
                 "structure",
                 "`DomainResource` is not a resource type of R4.",
                 ("resourceType",),
+                pointer="/resourceType",
             ),
         ),
         (
@@ -327,6 +330,7 @@ def test_a_fault_is_a_sentence_with_value_and_expectation(
                 "structure",
                 "`resourceType` is `Group`, expected `Patient`.",
                 ("Patient.resourceType",),
+                pointer="/resourceType",
             ),
         ),
         (
@@ -336,6 +340,7 @@ def test_a_fault_is_a_sentence_with_value_and_expectation(
                 "required",
                 "`resourceType` is missing: every resource says what it is.",
                 ("Patient.resourceType",),
+                pointer="/resourceType",
             ),
         ),
     ],
