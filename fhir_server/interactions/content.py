@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from fhir_server.search.nodes import Text
 
+_INLINE: Final = re.compile(
+    r"</?(?:a|abbr|acronym|b|big|cite|code|dfn|em|i|q|samp|small|span|strong|sub|sup|tt|var)"
+    r"(?:\s[^<>]*)?>"
+)
+"""Tags within a word: `<b>meta</b>stases` is one."""
 _TAG: Final = re.compile(r"<[^<>]*>")
 _SKIPPED: Final = frozenset({"resourceType", "id", "meta", "data", "reference", "system", "url"})
 """Members whose strings nobody reads: keys, places, encoded content."""
@@ -42,7 +47,12 @@ def _words(text: str) -> str:
 def _narrative(body: bytes) -> str:
     text = _NARRATED.decode(body).text
     div = text.get("div") if text else None
-    return html.unescape(_TAG.sub(" ", div)) if isinstance(div, str) else ""
+    return _shown(div) if isinstance(div, str) else ""
+
+
+def _shown(div: str) -> str:
+    """Return the text of a narrative as it is read."""
+    return html.unescape(_TAG.sub(" ", _INLINE.sub("", div)))
 
 
 def _all(body: bytes) -> str:
@@ -58,4 +68,4 @@ def _strings(value: Any, name: str = "") -> Iterator[str]:
         for inner in value:
             yield from _strings(inner, name)
     elif isinstance(value, str):
-        yield html.unescape(_TAG.sub(" ", value)) if name == "div" else value
+        yield _shown(value) if name == "div" else value

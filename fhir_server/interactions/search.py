@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/http.html#search
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -79,7 +80,7 @@ async def search(
     """
     place = Place(ctx.base, type, compartment)
     asked, position = await _resumed(engine, place, parameters)
-    query = await _parse(engine, ctx, place, asked)
+    query = await _understood(engine, ctx, place, asked)
     selection = Selection(engine, ctx, position.at)
     if position.at is None and _linked(query):
         selection.at = await engine.store.finder.moment()
@@ -172,6 +173,21 @@ async def _resumed(
     return [(name, value) for name, value in content["q"]], position
 
 
+async def _understood(
+    engine: Engine, ctx: Context, place: Place, parameters: Sequence[tuple[str, str]]
+) -> Query:
+    """Return the search; a parameter without a value is left out, if there is one of its name.
+
+    https://hl7.org/fhir/R4/search.html#errors: "Empty parameters are not an error".
+    """
+    query = await _parse(engine, ctx, place, [pair for pair in parameters if pair[1]])
+    empty = [pair for pair in parameters if not pair[1]]
+    for pair in empty:
+        with suppress(BadValue):
+            await _parse(engine, ctx, place, [pair])
+    return replace(query, empty=tuple(dict.fromkeys(name for name, _ in empty)))
+
+
 async def _parse(
     engine: Engine, ctx: Context, place: Place, parameters: Sequence[tuple[str, str]]
 ) -> Query:
@@ -192,7 +208,8 @@ async def _parse(
     if query.controls.elements:
         plain = tuple(map(contained.plain, types))
         check_elements(plain, query.controls.elements, lenient=ctx.lenient)
-    return replace(query, asked=tuple(parameters))
+    # Links do not repeat what was ignored: whoever follows them need not be lenient again.
+    return replace(query, asked=tuple(p for p in parameters if p[0] not in query.ignored))
 
 
 def _types(

@@ -56,7 +56,7 @@ class Answer:
 
 def searchset(answer: Answer) -> bytes:
     """Return the Bundle."""
-    links = {"self": answer.place.url(_understood(answer.query))}
+    links = {"self": answer.place.url(answer.query.asked)}
     if answer.next:
         links["next"] = answer.place.url([("_page", answer.next)])
     entries = [_entry(answer, version, b"match") for version in answer.rows]
@@ -70,32 +70,27 @@ def searchset(answer: Answer) -> bytes:
 def _entry(answer: Answer, version: Version, mode: bytes) -> bytes:
     controls = answer.query.controls
     body = version.body or b"null"
-    if controls.elements or controls.summary in {"true", "text", "data"}:
+    # `_elements` names those of what was searched: what goes with it is not cut.
+    elements = controls.elements if mode == b"match" else ()
+    if elements or controls.summary in {"true", "text", "data"}:
         type = plain(answer.query.types[0]) if "#" in version.id else version.type
-        body = subset(body, type, controls.summary, controls.elements)
+        body = subset(body, type, controls.summary, elements)
     start = full_url(answer.place.base, version)
     return b"".join((start, b',"resource":', body, b',"search":{"mode":"', mode, b'"}}'))
 
 
-def _understood(query: Query) -> list[tuple[str, str]]:
-    """Return the search as it was understood: what was ignored is not in it."""
-    return [pair for pair in query.asked if pair[0] not in query.ignored]
-
-
 def _ignored(query: Query) -> list[dict[str, Any]]:
-    """Return what lenient handling left out, as the specification says: an outcome in the page."""
-    if not query.ignored:
-        return []
-    names = ", ".join(f"`{name[:80]}`" for name in query.ignored)
-    return [
-        {
-            "resourceType": "OperationOutcome",
-            "issue": [
-                {
-                    "severity": "warning",
-                    "code": "not-supported",
-                    "diagnostics": f"Ignored, as `Prefer: handling=lenient` asks: {names}.",
-                }
-            ],
-        }
+    """Return what was left out, as the specification says: an outcome in the page."""
+    found = [
+        {"severity": "warning", "code": code, "diagnostics": f"{why}: {_listed(names)}."}
+        for names, code, why in (
+            (query.ignored, "not-supported", "Ignored, as `Prefer: handling=lenient` asks"),
+            (query.empty, "value", "Ignored, for want of a value"),
+        )
+        if names
     ]
+    return [{"resourceType": "OperationOutcome", "issue": found}] if found else []
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name[:80]}`" for name in names)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_server import jsonio
 from fhir_server.interactions import compartment, content
+from fhir_server.interactions.unfolding import leads_inside
 from fhir_server.search import contained, links, plan
-from fhir_server.search.kind import Condition, Scope, Where
+from fhir_server.search.kind import Condition, Scope, Where, either
 from fhir_server.search.nodes import (
     Chain,
     Criterion,
@@ -27,16 +29,17 @@ from fhir_server.search.nodes import (
     Some,
     Text,
 )
-from fhir_server.search.params import reference
+from fhir_server.search.params import reference, uri
 from fhir_server.search.tokens import type_token
 from fhir_server.tables import RESOURCE_TYPES
 from kernel.errors import Forbidden, Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from fhir_server.engine import Engine
     from fhir_server.model import Access, Context
+    from fhir_server.search.links import Way
     from fhir_server.search.parameters import Parameter
     from fhir_server.search.query import Query
     from fhir_server.store.finder import Part
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 MOST_LINKED: Final = 20_000
 """Most resources that one link of a search may go through."""
 BREATHE: Final = 500
+DENYING: Final = frozenset({"not", "missing"})
 
 
 @dataclass(slots=True)
@@ -148,6 +152,8 @@ class Selection:
     async def _chain(self, node: Chain) -> Condition:
         """Return the condition on the reference, from what is found at its other end."""
         found: list[str] = []
+        artifacts: list[tuple[str, str]] = []
+        fields = {"_id": 1, "b": 1} if links.is_canonical(node.parameter) else {"_id": 1}
         refused: Forbidden | None = None
         for target, inner in node.targets:
             try:
@@ -156,11 +162,38 @@ class Selection:
                 refused = error
                 continue
             part = (await self.filter(target, [inner]), access)
-            found += [row["_id"] async for row in self._linked([part], {"_id": 1}, node.parameter)]
+            async for row in self._linked([part], fields, node.parameter):
+                found.append(row["_id"])
+                if "b" in fields and (named := links.artifact(row["b"])).url:
+                    artifacts.append((named.url, named.version))
         if refused is not None and (node.named or not found):
             raise refused
         self.steps.append(f"`{node.parameter.name}`: {len(found)} resources at its other end")
-        return reference.pointing(node.parameter, found)
+        pointing = reference.pointing(node.parameter, found)
+        more = [uri.naming(node.parameter, artifacts)] if artifacts else []
+        if held := await self._held(node):
+            more.append({"_id": {"$in": held}})
+        return either([plan.alone(pointing), *more]) if more else pointing
+
+    async def _held(self, node: Chain) -> list[str]:
+        """Return the keys of the resources whose reference leads to what they contain."""
+        if not node.inside:
+            return []
+        type = node.parameter.type
+        filters = {target: await self.filter(target, [inner]) for target, inner in node.inside}
+        # A container has the facts of all that it contains, so that what is denied of one of them
+        # may be true of another: then each is looked at.
+        likely = [
+            filters[target] if _narrows(inner) else {"k": type_token(target)}
+            for target, inner in node.inside
+        ]
+        condition = {"$and": [{"$or": likely}, {"k": type_token(type)}]}
+        part = (condition, self.engine.authorise(self.ctx, type, "s"))
+        return [
+            row["_id"]
+            async for row in self._linked([part], {"b": 1, "u": 1}, node.parameter)
+            if leads_inside(self.engine, jsonio.decode(row["b"]), node.parameter, filters, row["u"])
+        ]
 
     async def _has(self, type: str, node: Has) -> Condition:
         """Return the condition on the resource itself, from what refers to it."""
@@ -172,11 +205,14 @@ class Selection:
             self._bound(len(owners), node.parameter)
             self.steps.append(f"`_has:{node.type}`: {len(owners)} patients")
             return Where({"p": {"$in": owners}})
-        reader = links.reader(node.type, frozenset({(node.parameter, type)}))
+        read = self._reads(node, type)
         keys: dict[str, None] = {}
+        canonicals: dict[str, None] = {}
         count = 0
         async for row in self._linked([part], {"b": 1}, node.parameter):
-            for text, _ in reader.read(row["b"]):
+            for text, way in read(row["b"]):
+                if way.canonical:
+                    canonicals[text] = None
                 local = text.removeprefix(f"{self.scope.base}/").partition("/_history/")[0]
                 if local.startswith(f"{type}/"):
                     keys[local] = None
@@ -184,7 +220,15 @@ class Selection:
             if count % BREATHE == 0:
                 await asyncio.sleep(0)
         self.steps.append(f"`_has:{node.type}`: {count} resources refer to {len(keys)}")
-        return Where({"_id": {"$in": list(keys)}})
+        return either([{"_id": {"$in": list(keys)}}, *uri.named(type, canonicals)])
+
+    def _reads(self, node: Has, type: str) -> Callable[[bytes], list[tuple[str, Way]]]:
+        """Return what reads the references of a parameter, be it made over REST, to a type."""
+        if not links.is_computed(node.parameter):
+            return links.reader(node.type, frozenset({(node.parameter, type)})).read
+        name = node.parameter.name
+        customs = self.engine.store.customs.of(node.type)
+        return partial(links.computed, [(c, type) for c in customs if c.parameter.name == name])
 
     async def _linked(
         self, parts: list[Part], projection: dict[str, int], parameter: Parameter
@@ -238,3 +282,10 @@ class Selection:
                 await asyncio.sleep(0)
         self.steps.append(f"words: {count} resources read, {len(keys)} have them")
         return keys
+
+
+def _narrows(node: Node) -> bool:
+    """Return whether a container of what meets this criterion meets it too."""
+    return not isinstance(node, Criterion) or (
+        node.modifier not in DENYING and node.parameter.name != "_id"
+    )

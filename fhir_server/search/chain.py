@@ -7,11 +7,12 @@ https://hl7.org/fhir/R4/search.html#chaining and https://hl7.org/fhir/R4/search.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
-from fhir_server.search import parameters
+from fhir_server.search import contained, parameters
 from fhir_server.search.kind import TYPE_MODIFIER, kind_of
 from fhir_server.search.nodes import Chain, Criterion, Has, Node
 from fhir_server.search.text import is_text, split
@@ -96,7 +97,23 @@ class Reader:
         if not targets:
             self.unknown = True
             raise first or Invalid(f"`{type}.{bare}` leads nowhere.")
-        return Chain(parameter, tuple(targets), bool(named))
+        inside = self._inside(type, [target for target, _ in targets], rest, value, depth)
+        return Chain(parameter, tuple(targets), bool(named), inside)
+
+    def _inside(
+        self, type: str, targets: list[str], rest: str, value: str, depth: int
+    ) -> tuple[tuple[str, Node], ...]:
+        """Return the criteria of what the resource itself contains, where there can be any.
+
+        https://hl7.org/fhir/R4/search.html#contained: a chain is evaluated inside them too.
+        """
+        if contained.is_inside(type):
+            return ()  # what is contained contains nothing
+        found: list[tuple[str, Node]] = []
+        for target in map(contained.inside, targets):
+            with suppress(Invalid):  # such as a `_has`: nothing refers to it from elsewhere
+                found.append((target, Reader(self.known).read(target, rest, value, depth + 1)))
+        return tuple(found)
 
     def _reference(self, type: str, name: str) -> Parameter:
         parameter, kind = self._parameter(type, name)

@@ -93,17 +93,11 @@ def index(
     facts.tokens.append(type_token(named or type))
     try:
         _walk(_contained_tree(type) if named and named != type else plan.tree, resource, facts)
+        _besides(resource, type, facts)
+        if customs:
+            custom.add(resource, customs, facts)
     except (AttributeError, TypeError, LookupError) as error:
         raise BadStructure(f"The resource does not have the structure of `{type}`.") from error
-    if type == "Patient":
-        deceased = "deceasedDateTime" in resource or bool(resource.get("deceasedBoolean"))
-        facts.tokens.append(token(f"Patient.deceased={'true' if deceased else 'false'}"))
-    if type == "Bundle":
-        _first(resource, facts)
-    for inner in resource.get("contained") or ():
-        _contain(inner, facts)
-    if customs:
-        custom.add(resource, customs, facts)
     patient = _whose(type, resource.get("id"), plan, facts)
     return Indexed(
         _once(facts.tokens),
@@ -116,6 +110,19 @@ def index(
         _once(facts.present),
         facts.points[0] if facts.points else None,
     )
+
+
+def _besides(resource: Resource, type: str, facts: Facts) -> None:
+    """Add what no path leads to."""
+    if type == "Patient":
+        deceased = "deceasedDateTime" in resource or bool(resource.get("deceasedBoolean"))
+        facts.tokens.append(token(f"Patient.deceased={'true' if deceased else 'false'}"))
+        if "deceasedDateTime" in resource or "deceasedBoolean" in resource:
+            facts.present.append(presence(type, "deceased"))
+    if type == "Bundle":
+        _first(resource, facts)
+    for inner in resource.get("contained") or ():
+        _contain(inner, facts)
 
 
 def _once(found: list[Item]) -> tuple[Item, ...]:

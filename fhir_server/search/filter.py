@@ -177,7 +177,8 @@ def _mannered(node: Node, modifier: str) -> Node:
     """Return the same with a modifier at the end of the path."""
     if isinstance(node, Chain):
         inner = tuple((type, _mannered(one, modifier)) for type, one in node.targets)
-        return replace(node, targets=inner)
+        inside = tuple((type, _mannered(one, modifier)) for type, one in node.inside)
+        return replace(node, targets=inner, inside=inside)
     return replace(node, modifier=modifier) if isinstance(node, Criterion) else node
 
 

@@ -137,6 +137,11 @@ def is_computed(parameter: Parameter) -> bool:
     return all(not path.members for path in parameter.paths)
 
 
+def is_canonical(parameter: Parameter) -> bool:
+    """Return whether a parameter looks at canonicals, which name what they refer to by its `url`."""
+    return any(path.datatype in CANONICAL for path in parameter.paths)
+
+
 def computed(customs: Sequence[tuple[Custom, str]], body: bytes) -> list[tuple[str, Way]]:
     """Return the references that expressions find, each custom with the only target type."""
     node = fhirpath.root(jsonio.decode(body))

@@ -31,6 +31,11 @@ def absent(parameter: Parameter, values: tuple[str, ...]) -> Condition:
     return Where({"$nor": [present]} if missing(values) else present)
 
 
+def everywhere(values: tuple[str, ...]) -> Condition:
+    """Return what `:missing` asks for of what no resource lacks."""
+    return Where({"k": {"$in": []}} if missing(values) else {})
+
+
 def remember(key: str, text: Any, facts: Facts) -> None:
     """Keep a text that people read beside a code; `key` is of `text_key`."""
     if isinstance(text, str) and (found := _read(key, text)):

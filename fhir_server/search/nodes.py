@@ -26,12 +26,14 @@ class Criterion:
 class Chain:
     """A reference to a resource that meets a criterion; one criterion for each possible type.
 
+    `inside` has the criteria of contained resources, under their names of `search/contained.py`.
     https://hl7.org/fhir/R4/search.html#chaining
     """
 
     parameter: Parameter
     targets: tuple[tuple[str, Node], ...]
     named: bool  # the caller named the type
+    inside: tuple[tuple[str, Node], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

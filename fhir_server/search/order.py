@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import total_ordering
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_server.search import contained, parameters, walk
 from fhir_server.search.kind import kind_of
+from fhir_server.search.params.number import AGE
+from fhir_server.search.params.string import PHONETIC
 from fhir_server.search.strings import SEPARATOR, short_key
 from fhir_server.search.tokens import token
 from kernel.errors import Invalid
@@ -21,7 +24,11 @@ from kernel.errors import Invalid
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from fhir_server.search.parameters import Known, Parameter
+    from fhir_server.model import Resource
+    from fhir_server.search.custom import Custom
+    from fhir_server.search.parameters import Known, Parameter, Path
+
+    Customs = Mapping[tuple[str, str], Custom]
 
 Filter = dict[str, Any]
 SORTS: Final[Mapping[str, tuple[tuple[str, int], ...]]] = {
@@ -85,6 +92,7 @@ class Order:
         return fields
 
 
+DECEASED: Final = "deceased[x]"
 RANGED: Final = frozenset({"date", "number", "quantity"})
 
 
@@ -108,8 +116,14 @@ def order(types: tuple[str, ...], text: str, known: Known) -> Order:
 
 
 def _key(types: tuple[str, ...], text: str, known: Known) -> Key:
-    name = text.removeprefix("-").partition(":")[0]
+    name, _, modifier = text.removeprefix("-").partition(":")
     descending = text.startswith("-")
+    if modifier:
+        raise Invalid(
+            f"`{text[:60]}` in `_sort` has a modifier, and none is supported."
+            f" `-{name[:60]}` turns the order round.",
+            code="not-supported",
+        )
     if name in {"_id", "_lastUpdated"}:
         return Key(name, descending)
     rows = [known.of(type)[name] for type in types if name in known.of(type)]
@@ -146,9 +160,17 @@ def _tie(found: str, rest: list[Key]) -> bool:
     return rest[0].name == "_id" and rest[0].descending == (SORTS[found][1][1] < 0)
 
 
-def rank(order: Order, row: Mapping[str, Any], resource: Mapping[str, Any] | None) -> Rank:
-    """Return where a document stands; `resource` is its content if `b` is in the projection."""
-    parts = tuple(_part(key, row, resource) for key in order.keys)
+def rank(
+    order: Order,
+    row: Mapping[str, Any],
+    resource: Resource | None,
+    customs: Customs = MappingProxyType({}),
+) -> Rank:
+    """Return where a document stands; `resource` is its content if `b` is in the projection.
+
+    `customs` are the parameters made over REST, by type and name.
+    """
+    parts = tuple(_part(key, row, resource, customs) for key in order.keys)
     return Rank(parts, row["_id"], tuple(key.descending for key in order.keys))
 
 
@@ -177,24 +199,26 @@ class Rank:
         return hash(self.key)
 
 
-def _part(key: Key, row: Mapping[str, Any], resource: Mapping[str, Any] | None) -> Any:
+def _part(key: Key, row: Mapping[str, Any], resource: Resource | None, customs: Customs) -> Any:
     if key.name == "_lastUpdated":
         return int(row["u"])
     if key.name == "_id":
         return row["_id"].partition("/")[2]
     type = row["_id"].partition("/")[0]
     parameter = next(one for one in key.parameters if one.type == type)
-    values = list(_values(parameter, row, resource))
+    values = list(_values(parameter, row, resource, customs))
     if not values:
         return None
     return max(values) if key.descending else min(values)
 
 
 def _values(
-    parameter: Parameter, row: Mapping[str, Any], resource: Mapping[str, Any] | None
+    parameter: Parameter, row: Mapping[str, Any], resource: Resource | None, customs: Customs
 ) -> Iterable[Any]:
     if parameter.kind == "string":
-        keys = tuple(short_key(parameter.type, key) for key in parameter.keys)
+        keys = tuple(
+            short_key(parameter.type, key.removesuffix(f":{PHONETIC}")) for key in parameter.keys
+        )
         return (
             entry[len(keys[0]) :].partition(SEPARATOR)[0]
             for entry in row.get("s", ())
@@ -202,12 +226,33 @@ def _values(
         )
     if parameter.kind in RANGED:
         wanted = {token(f"{parameter.type}.{key}") for key in parameter.keys}
-        return (_low(entry) for entry in row.get("q", ()) if entry["p"] in wanted)
+        lows = (_low(entry) for entry in row.get("q", ()) if entry["p"] in wanted)
+        # Who was born later is younger.
+        return (-low for low in lows) if parameter.paths[0].datatype == AGE else lows
+    if (custom := customs.get((parameter.type, parameter.name))) is not None:
+        return custom.texts(resource or {})
     return (
         text
         for path in parameter.paths
-        for value in walk.values(resource or {}, path.members)
+        for value in _at(resource or {}, path)
         for text in walk.texts(value)
+        if path.datatype != "Reference" or _admits(parameter, text)
+    )
+
+
+def _at(resource: Resource, path: Path) -> Iterable[Any]:
+    """Return the values at a path; `deceased[x]` is asked whether it says so."""
+    if path.members == DECEASED:
+        died = "deceasedDateTime" in resource or resource.get("deceasedBoolean")
+        return () if died is None else (bool(died),)
+    return walk.values(resource, path.members)
+
+
+def _admits(parameter: Parameter, reference: str) -> bool:
+    """Return whether a parameter looks at a reference: `patient` at no Device."""
+    type, slash, _ = reference.partition("/")
+    return not (
+        slash and parameter.targets and type in parameters.types() and type not in parameter.targets
     )
 
 

@@ -36,7 +36,8 @@ LATER: Final = frozenset({"_query"})
 class Query:
     """A search that was understood; for each type, all of its `criteria` must hold.
 
-    `ignored` are the names of the parameters that lenient handling left out.
+    `ignored` are the names of the parameters that lenient handling left out, `empty` those without
+    a value; `asked` is the search as it was understood.
     """
 
     types: tuple[str, ...]
@@ -44,6 +45,7 @@ class Query:
     controls: Controls
     ignored: tuple[str, ...] = ()
     asked: tuple[tuple[str, str], ...] = field(default=())
+    empty: tuple[str, ...] = ()
 
     @property
     def type(self) -> str:
@@ -80,11 +82,12 @@ def parse(
         if name.partition(":")[0] in CONTROLS:
             controlled.append((name, value))
             continue
-        for type in wanted:
-            node = _node(type, name, value, known, lenient=lenient)
-            if node is None:
-                ignored.append(name)
-            else:
+        nodes = [_node(type, name, value, known, lenient=lenient) for type in wanted]
+        if None in nodes:  # what one type does not have is no condition on the others either
+            ignored.append(name)
+            continue
+        for type, node in zip(wanted, nodes, strict=True):
+            if node is not None:
                 criteria[type].append(node)
     found = controls(
         wanted, controlled, default_count=default_count, max_count=max_count, known=known

@@ -53,8 +53,8 @@ def mutants(examples: list[Example], each: int, seed: int = 4) -> list[Mutant]:
 
 def _mutant(example: Example, kind: str, damage: Damage, chance: random.Random) -> Mutant | None:
     places = spots(example.resource)
+    damaged = copy.deepcopy(example.resource)  # what a damage does not fit stays as it is
     for spot in chance.sample(places, len(places)):
-        damaged = copy.deepcopy(example.resource)
         path = damage(object_at(damaged, spot), spot)
         if path is not None:
             return Mutant(example.name, kind, path, damaged)

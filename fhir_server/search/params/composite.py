@@ -72,15 +72,23 @@ def index(type: str, path: Path) -> Index:
     measured = [(part.kind, _relative(part, root)) for part in parts if _measured(part)]
     start = f"{type}.{path.key}"
 
-    def add(element: Any, facts: Facts) -> None:
-        codes = [list(_codes(paths, element)) for paths in coded]
-        found = _intervals_of(measured, element, facts.zone) if measured else [NO_INTERVAL]
-        for suffix, low, high, units in found:
-            for forms in islice(product(*codes), MOST_ENTRIES):
-                key, marks = _stored(start + suffix, forms)
-                facts.quantities.append((key, low, high, units + marks))
+    return lambda element, facts: together(start, coded, measured, element, facts)
 
-    return add
+
+def together(
+    start: str,
+    coded: list[Paths],
+    measured: list[tuple[str, Paths]],
+    element: Any,
+    facts: Facts,
+) -> None:
+    """Add the entries of one element: of its codes, and of its measures with their kinds."""
+    codes = [list(_codes(paths, element)) for paths in coded]
+    found = _intervals_of(measured, element, facts.zone) if measured else [NO_INTERVAL]
+    for suffix, low, high, units in found:
+        for forms in islice(product(*codes), MOST_ENTRIES):
+            key, marks = _stored(start + suffix, forms)
+            facts.quantities.append((key, low, high, units + marks))
 
 
 def _root(type: str, key: str) -> Root:

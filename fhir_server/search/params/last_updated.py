@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fhir_server.search.kind import Condition, Index, Scope, SearchType, either
+from fhir_server.search.marked import everywhere
 from fhir_server.search.params.date import comparison
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ def index(_: str, __: Path) -> Index:
     return lambda _, __: None
 
 
-def match(_: Parameter, __: str, values: tuple[str, ...], scope: Scope) -> Condition:
+def match(_: Parameter, modifier: str, values: tuple[str, ...], scope: Scope) -> Condition:
+    if modifier == "missing":
+        return everywhere(values)
     return either([_filter(*comparison(value, scope.zone)) for value in values])
 
 
@@ -37,4 +40,4 @@ def _filter(prefix: str, low: int, high: int) -> dict[str, Any]:
     return found[prefix]
 
 
-LAST_UPDATED = SearchType("_lastUpdated", index, match)
+LAST_UPDATED = SearchType("_lastUpdated", index, match, frozenset({"missing"}))

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_server.search import parameters
+from fhir_server.search.contained import is_inside
 from fhir_server.search.kind import (
     TYPE_MODIFIER,
     AnyOf,
@@ -22,6 +23,7 @@ from fhir_server.search.kind import (
 from fhir_server.search.marked import absent, reading, remember, text_key
 from fhir_server.search.params import token as tokens
 from fhir_server.search.params import uri
+from fhir_server.search.params.date import missing
 from fhir_server.search.text import unescape
 from fhir_server.search.tokens import token
 from kernel import ids
@@ -42,6 +44,7 @@ def index(type: str, path: Path) -> Index:
     key, prefix = path.key, f"{type}.{path.key}="
     identifier = f"{type}.{path.key}{IDENTIFIER}="
     texts = text_key(type, path.key)
+    inner = is_inside(type)  # what is contained does not decide whose its container is
 
     def add(value: Any, facts: Facts) -> None:
         written = value.get("reference")
@@ -50,7 +53,7 @@ def index(type: str, path: Path) -> Index:
             facts.tokens.append(token(prefix + target))
             if version:
                 facts.tokens.append(token(prefix + written))
-            if target.startswith("Patient/"):
+            if target.startswith("Patient/") and not inner:
                 facts.references.append((key, target))
         remember(texts, value.get("display"), facts)
         if logical := value.get("identifier"):
@@ -61,6 +64,9 @@ def index(type: str, path: Path) -> Index:
 
 def match(parameter: Parameter, modifier: str, values: tuple[str, ...], scope: Scope) -> Condition:
     if modifier == "missing":
+        if parameter.targets == ("Patient",) and says_whose(parameter):
+            # What else the element may refer to is no patient: `p` tells them apart.
+            return Where({"p": {"$exists": not missing(values)}})
         return absent(parameter, values)
     if modifier == "text":
         return reading(parameter, values)
@@ -90,6 +96,8 @@ def _is_patient(form: str) -> bool:
 
 def says_whose(parameter: Parameter) -> bool:
     """Return whether `p` of a document says the same as this parameter about patients."""
+    if is_inside(parameter.type):
+        return False
     owner = parameters.patient(parameter.type)
     return owner is not None and not owner.many and owner.keys == parameter.keys
 
@@ -103,9 +111,10 @@ def asked(parameter: Parameter, modifier: str, value: str, scope: Scope) -> list
     text = unescape(value)
     if scope.base and text.startswith(f"{scope.base}/"):
         local = text.removeprefix(f"{scope.base}/")
-        return [*_allowed(parameter, local.partition("/_history/")[0], local), text]
+        forms = _allowed(parameter, modifier, local)
+        return [*forms, text] if forms else []
     if ":" in text or "|" in text or "/" in text:
-        return _allowed(parameter, text.partition("/_history/")[0], text)
+        return _allowed(parameter, modifier, text)
     if not ids.valid(text):
         raise BadValue(f"`{value}` is not an id, `Type/id` or a URL.")
     targets = (modifier,) if modifier else parameter.targets
@@ -119,12 +128,11 @@ def asked(parameter: Parameter, modifier: str, value: str, scope: Scope) -> list
     return forms
 
 
-def _allowed(parameter: Parameter, target: str, text: str) -> list[str]:
-    """Return the reference, or nothing if it is to a type that the parameter never looks at."""
-    relative = RELATIVE.fullmatch(target)
-    if relative is None or not parameter.targets or relative[1] in parameter.targets:
-        return [text]
-    return []
+def _allowed(parameter: Parameter, modifier: str, text: str) -> list[str]:
+    """Return the reference, or nothing if it is to a type that is not looked for."""
+    relative = RELATIVE.fullmatch(text.partition("/_history/")[0])
+    allowed = (modifier,) if modifier else parameter.targets
+    return [text] if relative is None or not allowed or relative[1] in allowed else []
 
 
 REFERENCE = SearchType(

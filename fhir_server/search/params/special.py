@@ -15,8 +15,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_server.search import ucum
-from fhir_server.search.kind import Condition, Facts, Index, Scope, SearchType, either
+from fhir_server.search.kind import Condition, Facts, Index, Scope, SearchType, Where, either
 from fhir_server.search.numbers import LONGEST, decimal
+from fhir_server.search.params.date import missing
 from fhir_server.search.text import split, unescape
 from fhir_server.search.tokens import token
 from kernel.errors import BadValue
@@ -52,8 +53,11 @@ def index(type: str, path: Path) -> Index:
     return add
 
 
-def match(parameter: Parameter, _: str, values: tuple[str, ...], __: Scope) -> Condition:
+def match(parameter: Parameter, modifier: str, values: tuple[str, ...], _: Scope) -> Condition:
     key = token(f"{parameter.type}.{parameter.keys[0]}")
+    if modifier == "missing":
+        present = {"q": {"$elemMatch": {"p": key}}}
+        return Where({"$nor": [present]} if missing(values) else present)
     return either([_filter(key, *near(value)) for value in values])
 
 
@@ -102,4 +106,4 @@ def _filter(key: int, longitude: float, latitude: float, radians: float) -> dict
     }
 
 
-SPECIAL = SearchType("special", index, match)
+SPECIAL = SearchType("special", index, match, frozenset({"missing"}))

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 OF_TYPE: Final = ":of-type"
 PAIRS: Final = frozenset({"Coding", "CodeableConcept", "Identifier"})
+BOOLEANS: Final = "http://terminology.hl7.org/CodeSystem/special-values"
+"""The system that the specification gives to `true` and `false`."""
+CHANNELS: Final = frozenset({"phone", "email"})
+"""Systems of contact points that have facts of their own."""
 
 
 def index(type: str, path: Path) -> Index:
@@ -163,7 +167,12 @@ def _ask(
             tokens[token(prefix + "|".join(parts))] = None
         else:
             marks[mark(f"{prefix}{system}|")] = None
-    elif not system or system == plain(path.system):
+    elif path.datatype == "ContactPoint" and code and system in CHANNELS:
+        # `phone|555`: of a parameter that looks at this system alone it is the same without it.
+        key = path.key.partition("[")[0]
+        if path.key in {key, f"{key}[system={system}]"}:
+            tokens[token(f"{type}.{key}[system={system}]={code}")] = None
+    elif not system or system == plain(BOOLEANS if path.datatype == "boolean" else path.system):
         # A value without a system of its own matches the one that its binding implies.
         if code:
             tokens[token(prefix + code)] = None

@@ -9,7 +9,7 @@ import pytest
 from fhir_server.service import FhirService
 from kernel.errors import BadValue, Invalid
 from tests.integration.search.conftest import Ask, Find, caller
-from tests.integration.search.ward import observation
+from tests.integration.search.ward import WARD, observation
 
 
 @pytest.mark.parametrize(
@@ -141,3 +141,41 @@ async def test_lenient_handling_tells_what_it_left_out(ask: Ask) -> None:
     modes = [entry["search"]["mode"] for entry in page["entry"]]
     assert modes == ["match", "outcome"]
     assert "nme" not in next(link["url"] for link in page["link"] if link["relation"] == "self")
+
+
+@pytest.mark.parametrize(
+    ("sort", "ids"),
+    [
+        ("age", ["eve", "bob", "nobody"]),
+        ("-age", ["bob", "eve", "nobody"]),
+        ("phonetic", ["eve", "bob", "nobody"]),
+        ("-phonetic", ["eve", "bob", "nobody"]),
+        ("deceased", ["bob", "eve", "nobody"]),
+        ("-deceased", ["eve", "bob", "nobody"]),
+    ],
+)
+async def test_what_is_not_stored_as_it_is_asked_is_sorted_too(
+    find: Find, ward: FhirService, sort: str, ids: list[str]
+) -> None:
+    for one in WARD:
+        if one["id"] in {"eve", "bob"}:
+            dead = {"deceasedBoolean": one["id"] == "eve"}
+            await ward.update(caller(), "Patient", one["id"], one | dead)
+
+    assert await find(f"Patient?_sort={sort}") == ids
+
+
+async def test_who_has_another_subject_is_sorted_as_without_a_patient(
+    find: Find, ward: FhirService
+) -> None:
+    pump = observation("pump", "", subject={"reference": "Device/pump"})
+    await ward.update(caller(), "Observation", "pump", pump)
+
+    assert (await find("Observation?_sort=patient"))[-1] == "pump"
+    assert (await find("Observation?_sort=subject"))[-1] != "pump"
+
+
+@pytest.mark.parametrize("sort", ["birthdate:desc", "gender:text", "-family:exact"])
+async def test_an_order_has_no_modifier(find: Find, sort: str) -> None:
+    with pytest.raises(Invalid, match="has a modifier"):
+        await find(f"Patient?_sort={sort}")

@@ -8,7 +8,8 @@ import pytest
 
 from fhir_server.service import FhirService
 from kernel.errors import Invalid
-from tests.integration.search.conftest import Ask, caller
+from tests.integration.search.conftest import Ask, Find, caller
+from tests.integration.search.ward import observation
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 
@@ -96,3 +97,52 @@ async def test_who_may_not_see_the_container_does_not_see_what_it_contains(ask: 
 async def test_contained_resources_have_no_order(ask: Ask, query: str) -> None:
     with pytest.raises(Invalid, match="no `_sort`"):
         await ask(f"Medication?_contained=true&{query.removeprefix('_contained=true&')}")
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("medication.code=1", ["r1"]),
+        ("medication.code=2", ["r2"]),
+        ("medication.code=1&medication.form=drops", []),
+        ("medication.code:not=1", ["r2"]),
+        ("medication._id=m", ["r1", "r2"]),
+        ("medication.manufacturer:missing=true&_id=r1", ["r1"]),
+        ("medication.code=3", []),
+        ("_filter=medication.code eq 2", ["r2"]),
+        ("subject:Patient.gender=female&medication.form=pill", ["r1", "r2"]),
+    ],
+)
+async def test_a_chain_leads_into_contained_resources(
+    find: Find, query: str, ids: list[str]
+) -> None:
+    assert sorted(await find(f"MedicationRequest?{query}")) == ids
+
+
+async def test_a_chain_goes_on_from_a_contained_resource(find: Find, ward: FhirService) -> None:
+    brand = medication("m", "9", "pill") | {"manufacturer": {"reference": "Organization/clinic"}}
+    await ward.update(caller(), "MedicationRequest", "r3", request("r3", brand))
+
+    assert await find("MedicationRequest?medication.manufacturer.name=st. anne") == ["r3"]
+    assert await find("MedicationRequest?medication.manufacturer.name=nobody") == []
+
+
+async def test_what_is_contained_does_not_decide_whose_its_container_is(
+    find: Find, ward: FhirService
+) -> None:
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "both",
+        "status": "final",
+        "code": {"text": "x"},
+        "subject": {"reference": "Patient/eve"},
+        "contained": [observation("inner", "bob")],
+        "result": [{"reference": "#inner"}],
+    }
+    await ward.update(caller(), "DiagnosticReport", "both", report)
+
+    assert await find("DiagnosticReport?patient=eve") == ["both"]
+    assert await find("DiagnosticReport?patient=bob") == []
+    assert await find("/fhir/DiagnosticReport", compartment=("Patient", "bob")) == []
+    assert await find("DiagnosticReport?result.patient=bob") == ["both"]
+    assert await find("Observation?_contained=true&patient=bob") == ["both"]

@@ -11,6 +11,7 @@ from fhir_server.store import reindex
 from fhir_server.store.store import Store
 from kernel.errors import Forbidden, Invalid
 from tests.integration.search.conftest import Find, caller
+from tests.integration.search.ward import LOINC, observation
 
 URL = "http://acme.org/fhir/StructureDefinition/"
 
@@ -103,6 +104,11 @@ PARAMETERS = [
         ("Patient?whole-name=abel", ["eve"]),
         ("Patient?whole-name=abel&gender=female", ["eve"]),
         ("Patient?nick:missing=false&_sort=-score", ["james", "ann"]),
+        ("Patient?nick:missing=false&_sort=-ward", ["james", "ann"]),
+        ("Patient?nick:missing=false&_sort=ward", ["ann", "james"]),
+        ("Patient?_sort=keeper,-ward&_count=2", ["james", "ann"]),
+        ("Practitioner?_has:Patient:keeper:score=gt3", ["dr"]),
+        ("Practitioner?_has:Patient:keeper:score=gt30", []),
     ],
 )
 async def test_what_was_stored_before_and_after_is_found(
@@ -116,6 +122,93 @@ async def test_what_was_stored_before_and_after_is_found(
 
     found = await find(query)
     assert (found if "_sort" in query else sorted(found)) == ids
+
+
+VITAL = "http://hl7.org/fhir/SearchParameter/"
+
+
+def reading(id: str, *components: tuple[str, float]) -> dict[str, Any]:
+    return observation(
+        id,
+        "eve",
+        component=[
+            {
+                "code": {"coding": [{"system": LOINC, "code": code}]},
+                "valueQuantity": {
+                    "value": value,
+                    "system": "http://unitsofmeasure.org",
+                    "code": "mm[Hg]",
+                },
+            }
+            for code, value in components
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "ids"),
+    [
+        ("8480-6$gt140", ["high"]),
+        (f"{LOINC}|8480-6$gt140", ["high"]),
+        (f"{LOINC}|8462-4$lt90,8480-6$150", ["high", "low"]),
+        ("urn:other|8480-6$gt140", []),
+        ("8462-4$gt140", []),
+        ("8480-6$gt18.6|http://unitsofmeasure.org|kPa", ["high"]),
+    ],
+)
+async def test_the_parts_of_a_composite_are_met_in_one_element(
+    find: Find, ward: FhirService, store: Store, value: str, ids: list[str]
+) -> None:
+    both = definition("both", "both", "composite", "Observation.component", base=["Observation"])
+    parts = [
+        {"definition": f"{VITAL}Observation-component-code", "expression": "code"},
+        {
+            "definition": f"{VITAL}Observation-component-value-quantity",
+            "expression": "value.ofType(Quantity)",
+        },
+    ]
+    high = reading("high", ("8480-6", 150), ("8462-4", 80))
+    await ward.update(caller(), "Observation", "high", high)
+    await make(ward, both | {"component": parts})
+    await build(store)
+    low = reading("low", ("8480-6", 90), ("8462-4", 60))
+    await ward.update(caller(), "Observation", "low", low)
+
+    assert sorted(await find(f"Observation?both={value}")) == ids
+
+
+async def test_a_composite_of_what_cannot_be_joined_is_refused(ward: FhirService) -> None:
+    part = {"definition": f"{VITAL}Patient-name", "expression": "family"}
+    dated = {"definition": f"{VITAL}Patient-death-date", "expression": "deceased"}
+    await make(
+        ward,
+        definition("one", "one", "composite", "Patient.name", component=[part]),
+        definition("text", "text", "composite", "Patient.name", component=[part, part]),
+        definition("two", "two", "composite", "Patient", component=[dated, dated]),
+    )
+
+    told = await ward.index_progress(caller())
+
+    refused = {row["id"].partition("/")[2] for row in told["refused"]}
+    assert refused == {"one", "text", "two"}
+
+
+async def test_components_that_do_not_fit_refuse_no_resource(
+    find: Find, ward: FhirService, store: Store
+) -> None:
+    parts = [
+        {"definition": f"{VITAL}Observation-component-code", "expression": "value"},
+        {"definition": f"{VITAL}Observation-component-value-quantity", "expression": "code"},
+    ]
+    odd = definition("odd", "odd", "composite", "Observation.component", base=["Observation"])
+    await make(ward, odd | {"component": parts})
+    await build(store)
+
+    high = reading("high", ("8480-6", 150))
+    await ward.update(caller(), "Observation", "high", high)
+
+    assert await find("Observation?_id=high") == ["high"]
+    assert await find("Observation?odd=mm[Hg]$gt1") == []
 
 
 async def test_until_its_index_is_built_a_parameter_says_so(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fhir_server.service import FhirService
 from kernel.errors import Forbidden, Invalid
 from tests.integration.search.conftest import Find, caller
 
@@ -77,3 +78,29 @@ async def test_a_patient_learns_nothing_of_another_by_a_link(find: Find) -> None
     assert await find("Observation?patient.name=baker", eve) == []
     assert await find("Observation?patient.name=muller", eve) == ["pulse-eve"]
     assert await find("Patient?_has:Observation:patient:code=8867-4", eve) == ["eve"]
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("QuestionnaireResponse?questionnaire.title=intake", ["any", "first"]),
+        ("QuestionnaireResponse?questionnaire.title=nothing", []),
+        ("Questionnaire?_has:QuestionnaireResponse:questionnaire:_id=first", ["intake"]),
+        ("Questionnaire?_has:QuestionnaireResponse:questionnaire:_id=any", ["intake"]),
+        ("Questionnaire?_has:QuestionnaireResponse:questionnaire:_id=second", []),
+    ],
+)
+async def test_canonicals_lead_to_the_version_that_they_name(
+    find: Find, ward: FhirService, query: str, ids: list[str]
+) -> None:
+    url = "http://acme.org/fhir/Questionnaire/intake"
+    form = {"url": url, "version": "1", "status": "active", "title": "Intake"}
+    stored = {"resourceType": "Questionnaire", "id": "intake", **form}
+    await ward.update(caller(), "Questionnaire", "intake", stored)
+    for id, canonical in (("any", url), ("first", f"{url}|1"), ("second", f"{url}|2")):
+        answer = {"resourceType": "QuestionnaireResponse", "id": id, "status": "completed"}
+        await ward.update(
+            caller(), answer["resourceType"], id, answer | {"questionnaire": canonical}
+        )
+
+    assert sorted(await find(query)) == ids

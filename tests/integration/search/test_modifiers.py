@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from fhir_server.service import FhirService
 from kernel.errors import Invalid
-from tests.integration.search.conftest import Find
+from tests.integration.search.conftest import Find, caller
+from tests.integration.search.ward import observation
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,7 @@ from tests.integration.search.conftest import Find
         ("ValueSet?url:below=http://acme.org/fhir/", ["codes"]),
         ("ValueSet?url:below=http://acme.org/fhir/ValueSet/123/history", ["codes"]),
         ("ValueSet?url:below=http://acme.org/fhir/ValueSet/12", []),
+        ("ValueSet?url:below=http://acme.org/fhir/ValueSet/123/history/", []),
         ("ValueSet?url:above=http://acme.org/fhir/ValueSet/123/history/5", ["codes"]),
         ("ValueSet?url:above=http://acme.org/fhir/ValueSet/123/history", ["codes"]),
         ("ValueSet?url:above=http://acme.org/fhir/ValueSet/123", []),
@@ -37,6 +40,14 @@ from tests.integration.search.conftest import Find
         ("Observation?subject:text=somebody", ["note", "pulse-bob", "pulse-eve"]),
         ("Observation?code:not=8867-4", ["note"]),
         ("Observation?subject:Patient=eve", ["pulse-eve"]),
+        ("Observation?subject:Device=Patient/eve", []),
+        ("Observation?subject:Device=http://h/fhir/Patient/eve", []),
+        ("Observation?patient:missing=false", ["note", "pulse-bob", "pulse-eve"]),
+        ("Patient?_id:not=eve,bob", ["nobody"]),
+        ("Patient?_id:missing=true", []),
+        ("Patient?_id:missing=false", ["bob", "eve", "nobody"]),
+        ("Patient?_lastUpdated:missing=true", []),
+        ("Patient?_lastUpdated:missing=false&gender=male", ["bob"]),
     ],
 )
 async def test_modifiers(find: Find, query: str, ids: list[str] | None) -> None:
@@ -49,3 +60,12 @@ async def test_what_needs_terminology_is_refused_as_such(find: Find, modifier: s
         await find(f"Observation?code:{modifier}=http://x")
 
     assert refusal.value.issues[0].code == "not-supported"
+
+
+async def test_who_has_another_subject_lacks_the_patient(find: Find, ward: FhirService) -> None:
+    pump = observation("pump", "", subject={"reference": "Device/pump"})
+    await ward.update(caller(), "Observation", "pump", pump)
+
+    assert await find("Observation?patient:missing=true") == ["pump"]
+    assert await find("Observation?subject:missing=true") == []
+    assert "pump" not in await find("Observation?patient:missing=false")

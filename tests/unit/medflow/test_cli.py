@@ -85,6 +85,6 @@ def test_a_secret_setting_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_profiles_are_listed_with_their_licences() -> None:
-    done = CliRunner().invoke(medflow, ["profiles", "--json"])
+    done = CliRunner().invoke(medflow, ["profiles", "data", "--json"])
 
     assert "CC0-1.0" in {entry["licence"] for entry in json.loads(done.stdout).values()}

@@ -60,6 +60,14 @@ PATIENT = {
         ("deceased", "true", False),
         ("telecom", "555", True),
         ("telecom", "a@b.org", True),
+        ("telecom", "phone|555", True),
+        ("telecom", "email|555", False),
+        ("telecom", "fax|555", False),
+        ("telecom", "|555", True),
+        ("phone", "phone|555", True),
+        ("phone", "email|a@b.org", False),
+        ("active", "http://terminology.hl7.org/CodeSystem/special-values|true", True),
+        ("active", "http://hl7.org/fhir|true", False),
         ("phone", "555", True),
         ("phone", "a@b.org", False),
         ("email", "a@b.org", True),
@@ -84,6 +92,8 @@ def test_a_date_of_death_is_a_death(found: Found) -> None:
     dead = {"resourceType": "Patient", "deceasedDateTime": "2020"}
 
     assert found(dead, ("deceased", "true"))
+    assert found(dead, ("deceased:missing", "false"))
+    assert found({"resourceType": "Patient"}, ("deceased:missing", "true"))
     assert not found(dead, ("deceased", "false"))
     assert found(dead, ("death-date", "2020"))
 
