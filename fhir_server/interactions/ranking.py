@@ -48,12 +48,24 @@ async def rows(
     order, wanted = controls.order, count or controls.count
     if not order.index:
         return await _computed(engine, order, parts, after, at, wanted)
+    hint = _hint(order, parts)
     if after:
         behind = order.after(after)
         parts = [({"$and": [condition, behind]}, access) for condition, access in parts]
-    found = await engine.store.finder.find_any(parts, order.sort, wanted + 1, at)
+    found = await engine.store.finder.find_any(parts, order.sort, wanted + 1, at, hint)
     shown = [Row(version, _place(order, version, date)) for version, date in found.rows[:wanted]]
     return shown, found.more or len(found.rows) > wanted, found.at
+
+
+def _hint(order: Order, parts: Sequence[Part]) -> str:
+    """Return the index of one patient's resources by date, if that is what is asked for.
+
+    Left to itself the planner tries the index of all dates beside it, and again whenever a patient
+    has many results: with 60,000 resources one page in twenty took 36 ms instead of 2.
+    """
+    if len(parts) > 1 or order.index.removeprefix("-") != "d":
+        return ""
+    return "patient" if isinstance(parts[0][0].get("p"), int) else ""
 
 
 def _place(order: Order, version: Version, date: int) -> tuple[Any, ...]:

@@ -59,7 +59,16 @@ def table(figures: Sequence[Figure], ours: str = "MedFlow") -> str:
     """Return the table; the last columns say how many times as fast we are, and what is wanted."""
     found = medians(figures)
     own = {(f.operation, f.clients): f.rate for f in found if f.contender == ours}
-    return _aligned([HEAD, *(_row(f, own.get((f.operation, f.clients)), ours) for f in found)])
+    most = {f.operation: max(g.clients for g in found if g.operation == f.operation) for f in found}
+    rows = (
+        _row(
+            f,
+            own.get((f.operation, f.clients)),
+            f.contender == ours and f.clients == most[f.operation],
+        )
+        for f in found
+    )
+    return _aligned([HEAD, *rows])
 
 
 def pages(found: Sequence[tuple[str, Load]]) -> str:
@@ -79,12 +88,12 @@ def pages(found: Sequence[tuple[str, Load]]) -> str:
     return _aligned(rows)
 
 
-def _row(figure: Figure, own: float | None, ours: str) -> tuple[str, ...]:
+def _row(figure: Figure, own: float | None, judged: bool) -> tuple[str, ...]:
+    """Return a line; what is wanted is wanted of us, with the most clients."""
     name = figure.contender + (f" ({figure.refused} refused)" if figure.refused else "")
     ratio = f"{own / figure.rate:.1f}x" if own and figure.rate and own != figure.rate else ""
     wanted = TARGETS.get(figure.operation)
     reached = figure.rate >= (wanted or 0) and not figure.refused
-    is_judged = wanted and figure.contender == ours and figure.clients > 1
     return (
         figure.operation,
         str(figure.clients),
@@ -94,7 +103,7 @@ def _row(figure: Figure, own: float | None, ours: str) -> tuple[str, ...]:
         f"{figure.server:,.0f}",
         f"{figure.database:,.0f}",
         ratio,
-        f"{wanted:,} {_verdict(reached)}" if is_judged else "",
+        f"{wanted:,} {_verdict(reached)}" if wanted and judged else "",
     )
 
 
